@@ -1,0 +1,13 @@
+"""Adversarial examples: attacks, defences and their evaluation, as the chapters in notebooks/ use them.
+
+Data flows downwards: settings, datasets (synthetic), models, store, gradients, attacks, lbfgs,
+ensembles, retraining, evaluation, experiments, figures (diagrams, tables), report. A module imports
+only from those named before it.
+"""
+
+import os
+
+# Keras reads its backend once, at its first import, and gradients.py is written for this one.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+# TensorFlow's start-up notes from C++ would otherwise open every chapter.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
