@@ -8,6 +8,7 @@ which types and ranges they have, and how a profile turns into a list of chapter
 from __future__ import annotations
 
 import ast
+import contextlib
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -92,7 +93,9 @@ class Training(Sampling):
 
     dataset: str = Field(min_length=1, description="data set")
     epochs: Count = Field(description="most epochs of training")
-    patience: Count = Field(description="epochs without a better validation accuracy before stopping")
+    patience: Count = Field(
+        description="epochs without a better validation accuracy before stopping"
+    )
     batch_size: Count = Field(description="images per update")
     learning_rate: Size = Field(description="Adam's learning rate")
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
@@ -216,8 +219,9 @@ def validate(chapter: str, values: Mapping[str, Any]) -> Parameters:
         of range: one line for each, and for an unknown one the list of those that exist.
     """
     if chapter not in CHAPTERS:
-        raise ParameterError(f"no chapter {chapter!r}{_suggest(chapter, CHAPTERS)}; there are "
-                             f"{', '.join(CHAPTERS)}")
+        raise ParameterError(
+            f"no chapter {chapter!r}{_suggest(chapter, CHAPTERS)}; there are {', '.join(CHAPTERS)}"
+        )
     model = CHAPTERS[chapter]
     known = model.model_fields
     try:
@@ -227,8 +231,10 @@ def validate(chapter: str, values: Mapping[str, Any]) -> Parameters:
         for problem in error.errors():
             name = ".".join(str(part) for part in problem["loc"]) or "parameters"
             if problem["type"] == "extra_forbidden":
-                lines.append(f"unknown parameter {name!r}{_suggest(name, known)}; "
-                             f"{chapter} has {', '.join(known)}")
+                lines.append(
+                    f"unknown parameter {name!r}{_suggest(name, known)}; "
+                    f"{chapter} has {', '.join(known)}"
+                )
             elif problem["type"] == "missing":
                 lines.append(f"parameter {name!r} is missing")
             else:
@@ -295,10 +301,8 @@ def parse_set(text: str) -> tuple[str, Any]:
     except yaml.YAMLError:
         parsed = value
     if isinstance(parsed, str):
-        try:  # YAML 1.1 takes 1e-3 for a string
+        with contextlib.suppress(ValueError):  # YAML 1.1 takes 1e-3 for a string
             parsed = float(parsed)
-        except ValueError:
-            pass
     return name.strip(), parsed
 
 
@@ -342,8 +346,10 @@ def load_profile(
     """
     path = PROFILES / f"{name}.yaml"
     if not path.is_file():
-        raise ParameterError(f"no profile {name!r}{_suggest(name, profile_names())}; there are "
-                             f"{', '.join(profile_names())}")
+        raise ParameterError(
+            f"no profile {name!r}{_suggest(name, profile_names())}; there are "
+            f"{', '.join(profile_names())}"
+        )
     content = yaml.safe_load(path.read_text())
     expected = {"purpose", "common", "datasets", "chapters", "runs"}
     if not isinstance(content, dict) or set(content) != expected:
@@ -356,11 +362,14 @@ def load_profile(
     for entry in content["runs"]:
         chapter, _, dataset = entry.partition(":")
         if chapter not in CHAPTERS:
-            raise ParameterError(f"{path.name}: no chapter {chapter!r}; there are "
-                                 f"{', '.join(CHAPTERS)}")
+            raise ParameterError(
+                f"{path.name}: no chapter {chapter!r}; there are {', '.join(CHAPTERS)}"
+            )
         if takes_dataset(chapter) != bool(dataset):
-            raise ParameterError(f"{path.name}: {entry!r} "
-                                 + ("takes no data set" if dataset else "needs a data set"))
+            raise ParameterError(
+                f"{path.name}: {entry!r} "
+                + ("takes no data set" if dataset else "needs a data set")
+            )
         values = notebook_defaults(chapter)
         sources = ["common", f"datasets.{dataset}", f"chapters.{chapter}", f"chapters.{entry}"]
         for source in sources:
@@ -383,13 +392,17 @@ def load_profile(
         for key in values or {}:
             if (source, key) not in used:
                 known = sorted({key for run in runs for key in run.parameters})
-                raise ParameterError(f"{source}: no chapter of profile {name!r} has a parameter "
-                                     f"{key!r}{_suggest(key, known)}; there are {', '.join(known)}")
+                raise ParameterError(
+                    f"{source}: no chapter of profile {name!r} has a parameter "
+                    f"{key!r}{_suggest(key, known)}; there are {', '.join(known)}"
+                )
     only = list(only)
     for wanted in only:
         if not any(wanted in (run.name, run.chapter) for run in runs):
-            raise ParameterError(f"profile {name!r} has no run {wanted!r}; it has "
-                                 f"{', '.join(run.name for run in runs)}")
+            raise ParameterError(
+                f"profile {name!r} has no run {wanted!r}; it has "
+                f"{', '.join(run.name for run in runs)}"
+            )
     if only:
         runs = [run for run in runs if run.name in only or run.chapter in only]
     return Profile(name, content["purpose"], tuple(runs))

@@ -1,0 +1,263 @@
+"""Accuracy with intervals, paired tests, sizes of perturbations, validity checks, and records.
+
+A record is one measured result: what was measured on what, with which parameters, how many images and,
+where there are any, the correct answers image by image, so that later tests can be paired.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest
+
+from helpers.store import write_atomically
+
+# float32 sums round: an image made within epsilon may measure this much more.
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Record:
+    """One result, as figures, tables and verdicts read it.
+
+    Attributes
+    ----------
+    chapter, dataset
+        Where it was measured, and on which data (a data set's name).
+    quantity
+        What was measured: ``accuracy``, ``distortion``, ``history``, ``count`` ...
+    model, attack
+        Who was tested, and under what; ``source`` in `parameters` says on which model the attack was
+        made where that is another one.
+    parameters
+        Everything else that decides the result; plain JSON values.
+    seed
+        Seed of the run.
+    values
+        Named numbers or lists of numbers. An accuracy has ``n``, ``n_correct``, ``accuracy``, ``low``,
+        ``high`` (95 % Wilson interval).
+    arrays
+        Per-image arrays; for an accuracy ``correct``, bool (n,).
+    """
+
+    chapter: str
+    dataset: str
+    quantity: str
+    model: str = ""
+    attack: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    values: dict[str, Any] = field(default_factory=dict)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+
+    @property
+    def name(self) -> str:
+        """File name: readable, and different for different results."""
+        identity = asdict(self)
+        del identity["values"], identity["arrays"]
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:10]
+        parts = [self.quantity, self.model, self.attack]
+        return "-".join([*(re.sub(r"\W+", "_", part) for part in parts if part), digest])
+
+    def matches(self, **wanted: Any) -> bool:
+        """Tell whether each wanted attribute or parameter has the wanted value."""
+        return all(
+            (
+                getattr(self, name)
+                if name in self.__dataclass_fields__
+                else self.parameters.get(name)
+            )
+            == value
+            for name, value in wanted.items()
+        )
+
+
+class Records:
+    """The records of one run of one chapter, written as they come.
+
+    Parameters
+    ----------
+    output
+        The build's folder.
+    chapter, dataset
+        Whose records; `dataset` is None for a chapter about several.
+    seed
+        Noted in each record.
+    """
+
+    def __init__(self, output: Path, chapter: str, dataset: str | None, seed: int):
+        self.chapter, self.dataset, self.seed = chapter, dataset, seed
+        slug = chapter if dataset is None else f"{chapter}-{dataset}"
+        self.folder = Path(output) / "records" / slug
+        # What an earlier run of this chapter measured, perhaps with other parameters, is void.
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        self.all: list[Record] = []
+
+    def add(
+        self,
+        quantity: str,
+        *,
+        model: str = "",
+        attack: str = "",
+        parameters: Mapping[str, Any] | None = None,
+        values: Mapping[str, Any] | None = None,
+        arrays: Mapping[str, np.ndarray] | None = None,
+        dataset: str | None = None,
+    ) -> Record:
+        """Write a record and return it."""
+        dataset = dataset or self.dataset
+        if dataset is None:
+            raise ValueError("this chapter has no data set of its own: name the record's")
+        record = Record(
+            self.chapter, dataset, quantity, model, attack, dict(parameters or {}), self.seed,
+            dict(values or {}), dict(arrays or {}),
+        )  # fmt: skip
+        if any(record.name == other.name for other in self.all):
+            raise ValueError(f"the same result is recorded twice: {record.name}")
+        if record.arrays:
+            buffer = BytesIO()
+            np.savez_compressed(buffer, **record.arrays)
+            write_atomically(self.folder / f"{record.name}.npz", buffer.getvalue())
+        summary = asdict(record)
+        summary["arrays"] = sorted(record.arrays)
+        # Last, so that a record that can be read is whole.
+        write_atomically(self.folder / f"{record.name}.json", json.dumps(summary, indent=1))
+        self.all.append(record)
+        return record
+
+    def accuracy(
+        self,
+        correct: np.ndarray,
+        *,
+        model: str,
+        attack: str = "none",
+        parameters: Mapping[str, Any] | None = None,
+        **measures: float,
+    ) -> Record:
+        """Record correct answers, bool (n,), as an accuracy with its interval."""
+        correct = np.asarray(correct, bool)
+        low, high = wilson(int(correct.sum()), len(correct))
+        values = {
+            "n": len(correct),
+            "n_correct": int(correct.sum()),
+            "accuracy": float(correct.mean()),
+            "low": low,
+            "high": high,
+        }
+        return self.add(
+            "accuracy", model=model, attack=attack, parameters=parameters,
+            values=values | measures, arrays={"correct": correct},
+        )  # fmt: skip
+
+    def data_set(self, data) -> None:
+        """Note which data the chapter used (a `Dataset`), for the manifest and the page."""
+        content = {
+            "name": data.name,
+            "label": data.label,
+            "status": data.status,
+            "digest": data.digest,
+            "n_train": len(data.y_train),
+            "n_test": len(data.y_test),
+        }
+        write_atomically(self.folder / "dataset.json", json.dumps(content, indent=1))
+
+
+def read_records(output: Path) -> list[Record]:
+    """Read all records of a build, without their arrays, sorted by file.
+
+    Raises
+    ------
+    ValueError
+        If a record is damaged; names the file.
+    """
+    found = []
+    for path in sorted((Path(output) / "records").glob("*/*.json")):
+        if path.name == "dataset.json":
+            continue
+        try:
+            found.append(Record(**(json.loads(path.read_text()) | {"arrays": {}})))
+        except (json.JSONDecodeError, TypeError) as error:
+            raise ValueError(
+                f"the record {path} is damaged ({error}); delete its folder and run its chapter again"
+            ) from None
+    return found
+
+
+def select(records: Iterable[Record], **wanted: Any) -> list[Record]:
+    """Keep the records whose attributes or parameters have the wanted values."""
+    return [record for record in records if record.matches(**wanted)]
+
+
+def one(records: Iterable[Record], **wanted: Any) -> Record:
+    """Find the single record with the wanted values; ValueError where there are none or several."""
+    found = select(records, **wanted)
+    if len(found) != 1:
+        raise ValueError(f"{len(found)} records match {wanted}; expected exactly one")
+    return found[0]
+
+
+def wilson(n_correct: int, n: int) -> tuple[float, float]:
+    """95 % Wilson interval of a proportion (Wilson 1927)."""
+    if n < 1:
+        raise ValueError("an accuracy needs at least one image")
+    interval = binomtest(n_correct, n).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def mcnemar(correct_a: np.ndarray, correct_b: np.ndarray) -> float:
+    """Exact McNemar test: p-value for two classifiers being equally good on the same images."""
+    if correct_a.shape != correct_b.shape:
+        raise ValueError(
+            f"a paired test needs the same images: {correct_a.shape} and {correct_b.shape}"
+        )
+    only_a = int((correct_a & ~correct_b).sum())
+    only_b = int((~correct_a & correct_b).sum())
+    if only_a + only_b == 0:
+        return 1.0
+    return float(binomtest(only_a, only_a + only_b, 0.5).pvalue)
+
+
+def distortion(x: np.ndarray, x_adv: np.ndarray) -> dict[str, np.ndarray]:
+    """L2 and L-infinity norm of each image's perturbation, float64 (n,)."""
+    change = (x_adv.astype(np.float64) - x).reshape(len(x), -1)
+    return {"l2": np.linalg.norm(change, axis=1), "linf": np.abs(change).max(1, initial=0.0)}
+
+
+def check_adversarial(
+    x: np.ndarray, x_adv: np.ndarray, *, epsilon: float | None = None, norm: str = "linf"
+) -> None:
+    """Check adversarial images independently of the attack, before they are scored.
+
+    Raises
+    ------
+    ValueError
+        If they differ in shape or type from `x`, are not finite, leave [0, 1], or lie farther than
+        `epsilon` from `x` in `norm`; says by how much.
+    """
+    if x_adv.shape != x.shape or x_adv.dtype != x.dtype:
+        raise ValueError(
+            f"adversarial images are {x_adv.dtype} {x_adv.shape}, the originals {x.dtype} {x.shape}"
+        )
+    if not np.isfinite(x_adv).all():
+        raise ValueError("adversarial images hold NaN or infinite pixels")
+    if len(x) and (x_adv.min() < 0 or x_adv.max() > 1):
+        raise ValueError(
+            f"adversarial images leave [0, 1]: they go from {x_adv.min()} to {x_adv.max()}"
+        )
+    if epsilon is not None and len(x):
+        farthest = distortion(x, x_adv)[norm].max()
+        if farthest > epsilon + TOLERANCE * max(1.0, epsilon):
+            raise ValueError(
+                f"adversarial images lie up to {farthest:.6f} from the originals in {norm}, more than "
+                f"epsilon = {epsilon}"
+            )

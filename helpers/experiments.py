@@ -1,0 +1,363 @@
+"""The report's experiments on one data set: models, ensembles and adversarial images, each made once.
+
+Every chapter asks here for what it shows. What an earlier chapter or an earlier run has made comes from
+the store; the rest is made, with a progress bar, and kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+
+from helpers import attacks, datasets, ensembles, gradients, models
+from helpers.evaluation import Record, Records, check_adversarial, distortion
+from helpers.lbfgs import lbfgs
+from helpers.retraining import adversarial_retrain
+from helpers.settings import Training
+from helpers.store import Store
+
+# Whose code decides what: the store makes a piece again when one of its modules has changed.
+TRAINING_CODE = ("models",)
+BAGGING_CODE = ("models", "ensembles")
+ATTACK_CODE = ("attacks", "gradients")
+LBFGS_CODE = ("attacks", "gradients", "lbfgs")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model under test: its name in figures, itself, its identity, what its training told."""
+
+    name: str
+    model: keras.Model
+    key: str
+    history: dict[str, list[float]] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Images:
+    """Test images, perhaps attacked.
+
+    Attributes
+    ----------
+    attack, source
+        Attack's name (``none`` for clean images), and the name of the model it was made on.
+    x, y
+        The clean images and their labels.
+    x_adv
+        What a model is shown; equals `x` for clean images and in rows where L-BFGS failed.
+    parameters
+        The attack's parameters.
+    key
+        Identity.
+    success
+        bool (n,): false where L-BFGS found no adversarial image.
+    """
+
+    attack: str
+    source: str
+    x: np.ndarray
+    y: np.ndarray
+    x_adv: np.ndarray
+    parameters: dict[str, Any]
+    key: dict[str, Any]
+    success: np.ndarray
+
+
+class Experiment:
+    """The models and images that belong to one data set and one set of parameters.
+
+    Parameters
+    ----------
+    parameters
+        A chapter's validated parameters (:mod:`helpers.settings`).
+    """
+
+    def __init__(self, parameters: Training):
+        self.p = parameters
+        self.store = Store(parameters.store_path)
+        self.data = datasets.load(
+            parameters.dataset,
+            data_dir=parameters.data_path,
+            n_train=parameters.n_train,
+            n_test=parameters.n_test,
+            n_classes=getattr(parameters, "n_classes", 0),
+            seed=parameters.seed,
+        )
+        self.architecture = models.architecture_for(self.data.input_shape)
+        self.options: dict[str, Any] = {}
+        if self.architecture == "inception_v3":
+            self.options = {
+                name: getattr(parameters, name) for name in ("input_size", "width", "weights")
+            }
+        self.training = {
+            name: getattr(parameters, name)
+            for name in ("epochs", "batch_size", "learning_rate", "patience", "validation_fraction")
+        }
+
+    # Models -------------------------------------------------------------------------------------
+
+    @cached_property
+    def _model_key(self) -> dict[str, Any]:
+        return {
+            "dataset": self.data.name,
+            "data": self.data.digest,
+            "architecture": self.architecture,
+            "options": self.options,
+            "training": self.training,
+            "seed": self.p.seed,
+        }
+
+    def build(self, seed: int) -> keras.Model:
+        """Make an untrained instance of the data set's network."""
+        return models.build(
+            self.architecture, self.data.input_shape, self.data.n_classes, seed=seed, **self.options
+        )
+
+    def original(self) -> Subject:
+        """The model trained on the clean training set."""
+
+        def make(checkpoint):
+            model = self.build(self.p.seed)
+            history = models.train(
+                model, self.data.x_train, self.data.y_train, seed=self.p.seed,
+                checkpoint=checkpoint, title="original model", **self.training,
+            )  # fmt: skip
+            return model, history
+
+        return self._subject(
+            "original", {**self._model_key, "kind": "original"}, make, TRAINING_CODE
+        )
+
+    def member(self, number: int) -> Subject:
+        """Member `number` (from 1) of the ensemble: trained on its noisy bootstrap replicate."""
+
+        def make(checkpoint):
+            return ensembles.train_member(
+                self.build, self.data.x_train, self.data.y_train, member=number,
+                seed=self.p.seed, checkpoint=checkpoint, **self._bagging, **self.training,
+            )  # fmt: skip
+
+        key = {**self._model_key, "kind": "member", "member": number, **self._bagging}
+        return self._subject(f"member {number}", key, make, BAGGING_CODE)
+
+    @property
+    def _bagging(self) -> dict[str, Any]:
+        return {"sigma": self.p.sigma, "noise": self.p.noise}
+
+    def members(self) -> list[Subject]:
+        return [self.member(number) for number in range(1, self.p.n_members + 1)]
+
+    def ensemble(self, members: list[Subject], name: str = "ensemble") -> Subject:
+        """The members as one model."""
+        model = ensembles.Ensemble([member.model for member in members])
+        return Subject(name, model, "+".join(member.key for member in members))
+
+    def retrained(self, attack: str, *, member: int | None = None, follow: bool = False) -> Subject:
+        """A model after adversarial retraining on one attack.
+
+        Parameters
+        ----------
+        attack
+            ``fgsm``, ``bim``, ``pgd`` or ``lbfgs``.
+        member
+            Retrain this member of the ensemble, on its own replicate, instead of the original model.
+        follow
+            Also note, after each epoch, the accuracy on clean, FGSM and BIM test images, the latter
+            made from the model as it then stands.
+        """
+        start = self.original() if member is None else self.member(member)
+        settings = self._attack_settings(attack)
+        training = {**self.training, "epochs": self.p.retrain_epochs}
+        n_adversarial = 0
+        if attack == "lbfgs":
+            n_adversarial = min(self.p.lbfgs_n_train, len(self.data.x_train))
+            settings |= {"c_init": self.p.lbfgs_train_c, "c_steps": 1}
+        name = f"retrained {attack}" if member is None else f"{start.name} retrained {attack}"
+
+        def craft(model, x, y):
+            return self._craft(attack, model, x, y, settings, f"{attack} images for training")[0]
+
+        def make(checkpoint):
+            x, y = self.data.x_train, self.data.y_train
+            if member is not None:
+                x, y = ensembles.replicate(x, y, member=member, seed=self.p.seed, **self._bagging)
+            model = keras.models.clone_model(start.model)
+            model.set_weights(start.model.get_weights())
+            history = adversarial_retrain(
+                model, x, y, attack=craft,
+                n_adversarial=n_adversarial, seed=self.p.seed, checkpoint=checkpoint, title=name,
+                after_epoch=self._follow if follow else None, **training,
+            )  # fmt: skip
+            return model, history
+
+        key = {
+            "kind": "retrained", "start": start.key, "data": self.data.digest, "attack": attack,
+            "settings": settings, "training": training, "n_adversarial": n_adversarial,
+            "seed": self.p.seed, "follow": self._follow_key() if follow else None,
+        }  # fmt: skip
+        code = (*TRAINING_CODE, *LBFGS_CODE, "retraining")
+        return self._subject(name, key, make, code)
+
+    def _follow_key(self) -> dict[str, Any]:
+        return {attack: self._attack_settings(attack) for attack in ("fgsm", "bim")}
+
+    def _follow(self, model: keras.Model) -> dict[str, float]:
+        row = {}
+        for attack in ("none", "fgsm", "bim"):
+            x_adv, _ = self._craft(
+                attack, model, self.data.x_test, self.data.y_test, self._attack_settings(attack)
+            )
+            predicted = gradients.logits(model, x_adv).argmax(-1)
+            row["clean" if attack == "none" else attack] = (predicted == self.data.y_test).mean()
+        return row
+
+    def _subject(self, name: str, key: dict, make: Callable, code: tuple[str, ...]) -> Subject:
+        slug = f"{self.data.name}-{name.replace(' ', '_')}"
+        stored = self.store.model(slug, key, make, code=code)
+        return Subject(name, stored.model, stored.key, stored.info)
+
+    # Images -------------------------------------------------------------------------------------
+
+    def clean(self) -> Images:
+        """The test images as they are."""
+        x, y = self.data.x_test, self.data.y_test
+        key = {"attack": "none", "data": self.data.digest}
+        return Images("none", "", x, y, x, {}, key, np.ones(len(x), bool))
+
+    def attacked(self, attack: str, source: Subject, **changes: Any) -> Images:
+        """Test images attacked on `source`.
+
+        Parameters
+        ----------
+        attack
+            ``fgsm``, ``bim``, ``pgd``, ``noise`` or ``lbfgs``; the last on `lbfgs_n_test` images.
+        source
+            The model that the attack sees.
+        changes
+            Values that replace the chapter's parameters of the attack. With another `epsilon`, the
+            step `alpha` keeps its ratio to it.
+        """
+        if attack == "none":
+            return self.clean()
+        settings = self._attack_settings(attack, **changes)
+        rows = self.lbfgs_rows if attack == "lbfgs" else slice(None)
+        x, y = self.data.x_test[rows], self.data.y_test[rows]
+        # Noise sees no model: the same images serve for all of them.
+        seen = "" if attack == "noise" else source.key
+        key = {
+            "kind": "images", "attack": attack, "data": self.data.digest, "source": seen,
+            "settings": settings, "n": len(x),
+        }  # fmt: skip
+
+        def make():
+            title = f"{attack} on {source.name}"
+            x_adv, success = self._craft(attack, source.model, x, y, settings, title)
+            return {"x_adv": x_adv, "success": success}
+
+        code = LBFGS_CODE if attack == "lbfgs" else ATTACK_CODE
+        made = self.store.arrays(f"{self.data.name}-{attack}", key, make, code=code)
+        check_adversarial(x, made["x_adv"], epsilon=settings.get("epsilon"))
+        return Images(attack, source.name, x, y, made["x_adv"], settings, key, made["success"])
+
+    @cached_property
+    def lbfgs_rows(self) -> np.ndarray:
+        """The test images that L-BFGS attacks: as many as asked for, drawn once."""
+        n = len(self.data.y_test)
+        generator = np.random.default_rng([self.p.seed, 7])
+        return np.sort(generator.permutation(n)[: self.p.lbfgs_n_test])
+
+    def _attack_settings(self, attack: str, **changes: Any) -> dict[str, Any]:
+        epsilon = changes.get("epsilon", self.p.epsilon)
+        settings: dict[str, Any] = {}
+        if attack in ("fgsm", "bim", "pgd", "noise"):
+            settings["epsilon"] = epsilon
+        if attack in ("bim", "pgd"):
+            settings |= {"alpha": self.p.alpha * epsilon / self.p.epsilon, "steps": self.p.steps}
+        if attack == "pgd":
+            settings["restarts"] = self.p.restarts
+        if attack in ("pgd", "noise", "lbfgs"):
+            settings["seed"] = self.p.seed
+        if attack == "lbfgs":
+            settings |= {
+                "c_init": 1.0,
+                "c_steps": self.p.lbfgs_c_steps,
+                "max_iterations": self.p.lbfgs_iterations,
+            }
+        return settings | changes
+
+    def _craft(self, attack, model, x, y, settings, title=None) -> tuple[np.ndarray, np.ndarray]:
+        """Run an attack; returns the images and whether each is an attempt that can count."""
+        settings = dict(settings)
+        everywhere = np.ones(len(x), bool)
+        if attack == "none":
+            return x, everywhere
+        if attack == "noise":
+            return attacks.random_noise(x, **settings), everywhere
+        if attack == "fgsm":
+            return attacks.fgsm(model, x, y, **settings), everywhere
+        if attack in ("bim", "pgd"):
+            function = attacks.bim if attack == "bim" else attacks.pgd
+            return function(model, x, y, progress=title, **settings), everywhere
+        if attack == "lbfgs":
+            targets = settings.pop("target", None)
+            targets = (
+                random_targets(y, self.data.n_classes, settings["seed"])
+                if targets is None
+                else np.full(len(y), targets, np.int32)
+            )
+            del settings["seed"]
+            result = lbfgs(model, x, y, targets=targets, progress=title, **settings)
+            return result.x_adv, result.success
+        raise ValueError(f"no attack {attack!r}; there are none, noise, fgsm, bim, pgd, lbfgs")
+
+    # Scores -------------------------------------------------------------------------------------
+
+    def logits(self, subject: Subject, images: Images) -> np.ndarray:
+        """The subject's logits on the images, float32 (n, classes)."""
+        key = {"kind": "logits", "model": subject.key, "images": images.key}
+
+        def make():
+            return {"logits": gradients.logits(subject.model, images.x_adv)}
+
+        name = f"{self.data.name}-logits"
+        code = LBFGS_CODE if images.attack == "lbfgs" else ATTACK_CODE
+        return self.store.arrays(name, key, make, code=code)["logits"]
+
+    def score(
+        self,
+        records: Records,
+        subject: Subject,
+        images: Images,
+        *,
+        predicted: np.ndarray | None = None,
+        **parameters: Any,
+    ) -> Record:
+        """Record the subject's accuracy on the images, and how far they lie from the clean ones."""
+        if predicted is None:
+            predicted = self.logits(subject, images).argmax(-1)
+        measures = {}
+        if images.attack != "none":
+            sizes = distortion(images.x, images.x_adv)
+            measures = {
+                "l2": float(sizes["l2"][images.success].mean()) if images.success.any() else None,
+                "linf": float(sizes["linf"][images.success].mean())
+                if images.success.any()
+                else None,
+                "success": float(images.success.mean()),
+            }
+            parameters = {"source": images.source, **images.parameters, **parameters}
+        return records.accuracy(
+            predicted == images.y, model=subject.name, attack=images.attack,
+            parameters=parameters, **measures,
+        )  # fmt: skip
+
+
+def random_targets(y: np.ndarray, n_classes: int, seed: int) -> np.ndarray:
+    """Draw a class other than its own for each image; int32 (n,)."""
+    shift = np.random.default_rng([seed, 8]).integers(1, n_classes, len(y))
+    return ((y + shift) % n_classes).astype(np.int32)

@@ -1,0 +1,346 @@
+"""The report's three networks, and how they are trained.
+
+All return logits, and all scaling or resizing of pixels happens inside them, so that an attack works
+on raw pixels in [0, 1].
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+ARCHITECTURES = {
+    "table_2": (28, 28, 1),
+    "table_3": (32, 32, 3),
+    "inception_v3": (64, 64, 3),
+}
+
+# Where a trained state is parked at most this often while a network trains, in seconds.
+CHECKPOINT_INTERVAL = 20.0
+
+
+def architecture_for(input_shape: tuple[int, ...]) -> str:
+    """Name the report's network for images of this shape (height, width, channels)."""
+    for name, shape in ARCHITECTURES.items():
+        if shape == tuple(input_shape):
+            return name
+    raise ValueError(
+        f"no network of the report takes images of shape {tuple(input_shape)}; there are "
+        + ", ".join(f"{name} for {shape}" for name, shape in ARCHITECTURES.items())
+    )
+
+
+def build(
+    architecture: str,
+    input_shape: tuple[int, int, int],
+    n_classes: int,
+    *,
+    seed: int,
+    **options,
+) -> keras.Model:
+    """Make an untrained network that maps images to logits.
+
+    Parameters
+    ----------
+    architecture
+        ``table_2``, ``table_3`` or ``inception_v3``. The report names no padding; Keras' default
+        (``valid``) is taken.
+    input_shape
+        (height, width, channels); InceptionV3 takes any, the others any of at least 16 pixels.
+    n_classes
+        Number of logits.
+    seed
+        Seed of the initial weights and of dropout.
+    options
+        For ``inception_v3``: ``input_size``, ``width``, ``weights`` as in :func:`_inception_v3`.
+    """
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"no architecture {architecture!r}; there are {', '.join(ARCHITECTURES)}")
+    if n_classes < 2:
+        raise ValueError(f"a classifier needs at least 2 classes, not {n_classes}")
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input(input_shape, name="pixels")
+    if architecture == "inception_v3":
+        return _inception_v3(inputs, n_classes, **options)
+    if options:
+        raise ValueError(f"{architecture} takes no options, not {', '.join(options)}")
+    stack = _table_2(n_classes) if architecture == "table_2" else _table_3(n_classes)
+    outputs = inputs
+    for layer in stack:
+        outputs = layer(outputs)
+    return keras.Model(inputs, outputs, name=architecture)
+
+
+def _table_2(n_classes: int) -> list[keras.Layer]:
+    layers = keras.layers
+    return [
+        layers.Conv2D(32, 5, activation="relu"),
+        layers.Conv2D(64, 5, activation="relu"),
+        layers.MaxPooling2D(2),
+        layers.Dropout(0.25),
+        layers.Flatten(),
+        layers.Dense(128, activation="relu"),
+        layers.Dropout(0.5),
+        layers.Dense(n_classes, name="logits"),
+    ]
+
+
+def _table_3(n_classes: int) -> list[keras.Layer]:
+    layers = keras.layers
+    return [
+        layers.Conv2D(32, 5, activation="relu"),
+        layers.Conv2D(32, 5, activation="relu"),
+        layers.MaxPooling2D(2),
+        layers.Dropout(0.25),
+        layers.Conv2D(64, 3, activation="relu"),
+        layers.Conv2D(64, 3, activation="relu"),
+        layers.MaxPooling2D(2),
+        layers.Dropout(0.25),
+        layers.Flatten(),
+        layers.Dense(512, activation="relu"),
+        layers.Dropout(0.5),
+        layers.Dense(n_classes, name="logits"),
+    ]
+
+
+def _inception_v3(
+    inputs, n_classes: int, *, input_size: int = 299, width: float = 1.0, weights: str = "none"
+) -> keras.Model:
+    """InceptionV3 (Szegedy et al. 2016, arXiv 1512.00567) with a last layer of `n_classes`.
+
+    Parameters
+    ----------
+    input_size
+        Side that the images are resized to inside the network, at least 75; 299 in the report.
+    width
+        Factor on the number of filters of every convolution; 1 in the report.
+    weights
+        ``none``, or ``imagenet`` for Keras' pretrained ones (a download; needs ``width=1``).
+    """
+    if input_size < 75:
+        raise ValueError(f"InceptionV3 needs an input_size of at least 75, not {input_size}")
+    if weights not in ("none", "imagenet"):
+        raise ValueError(f"weights {weights!r}: expected 'none' or 'imagenet'")
+    if weights == "imagenet" and width != 1:
+        raise ValueError(f"pretrained weights exist for width = 1 only, not {width}")
+    body = keras.applications.InceptionV3(
+        include_top=False,
+        weights="imagenet" if weights == "imagenet" else None,
+        input_shape=(input_size, input_size, 3),
+        pooling="avg",
+    )
+    if weights == "none":
+        body = keras.models.clone_model(body, clone_function=_scaled(width))
+    outputs = keras.layers.Resizing(input_size, input_size, name="resize")(inputs)
+    outputs = keras.layers.Rescaling(2.0, offset=-1.0, name="rescale")(outputs)
+    outputs = keras.layers.Dense(n_classes, name="logits")(body(outputs))
+    return keras.Model(inputs, outputs, name="inception_v3")
+
+
+def _scaled(width: float) -> Callable[[keras.Layer], keras.Layer]:
+    """Clone a layer with `width` times its filters, and batch norm for short trainings."""
+
+    def clone(layer: keras.Layer) -> keras.Layer:
+        config = layer.get_config()
+        if "filters" in config:
+            config["filters"] = max(1, round(config["filters"] * width))
+        if isinstance(layer, keras.layers.BatchNormalization):
+            # With Keras' 0.99 the moving averages lag behind for hundreds of updates, and a short
+            # training would be tested at chance.
+            config["momentum"] = 0.9
+        return type(layer).from_config(config)
+
+    return clone
+
+
+def split_validation(y: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Split image numbers into a training and a validation part, stratified by class.
+
+    Returns
+    -------
+    (train, validation)
+        Sorted int64 arrays; each class gives `fraction` of its images (rounded, at least one where
+        it has two) to validation.
+    """
+    generator = np.random.default_rng([seed, 1])
+    chosen = []
+    for label in np.unique(y):
+        rows = generator.permutation(np.flatnonzero(y == label))
+        count = max(round(len(rows) * fraction), 1 if len(rows) > 1 else 0)
+        chosen.append(rows[:count])
+    validation = np.sort(np.concatenate(chosen))
+    if len(validation) == 0 or len(validation) == len(y):
+        raise ValueError(
+            f"{len(y)} images in {len(chosen)} classes cannot be split into a training and a "
+            "validation part; at least two images of some class are needed"
+        )
+    return np.setdiff1d(np.arange(len(y)), validation), validation
+
+
+class _Batches(keras.utils.PyDataset):
+    """One epoch: batches of clean images, each with as many adversarial ones if there are any."""
+
+    def __init__(self, x, y, extra, order, batch_size):
+        super().__init__()
+        self.x, self.y, self.extra, self.order, self.batch_size = x, y, extra, order, batch_size
+
+    def __len__(self):
+        return -(-len(self.order) // self.batch_size)
+
+    def __getitem__(self, number):
+        rows = self.order[number * self.batch_size : (number + 1) * self.batch_size]
+        if self.extra is None:
+            return self.x[rows], self.y[rows]
+        x_extra, y_extra = self.extra
+        # A smaller set of extra images is gone through several times in an epoch.
+        extra = rows % len(y_extra)
+        return (
+            np.concatenate([self.x[rows], x_extra[extra]]),
+            np.concatenate([self.y[rows], y_extra[extra]]),
+        )
+
+
+class _Bar(keras.callbacks.Callback):
+    def __init__(self, bar):
+        super().__init__()
+        self.bar = bar
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.bar.update()
+
+
+class _Checkpoint:
+    """The state of a training, parked in a folder that is replaced whole."""
+
+    def __init__(self, folder: Path | None, model: keras.Model):
+        self.folder, self.model, self.saved = folder, model, time.monotonic()
+
+    def load(self) -> dict | None:
+        if self.folder is None or not (self.folder / "state.json").is_file():
+            return None
+        try:
+            state = json.loads((self.folder / "state.json").read_text())
+            self.model.load_weights(self.folder / "now.weights.h5")
+            with np.load(self.folder / "best.npz", allow_pickle=False) as best:
+                state["best"] = [best[f"w{i}"] for i in range(len(best.files))]
+            return state
+        except (OSError, ValueError, KeyError):
+            # Damaged: the training starts anew, which is all that a checkpoint could save.
+            return None
+
+    def save(self, best: list[np.ndarray], **state) -> None:
+        if self.folder is None or time.monotonic() - self.saved < CHECKPOINT_INTERVAL:
+            return
+        part = self.folder.with_name(f"{self.folder.name}.{os.getpid()}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        self.model.save_weights(part / "now.weights.h5")
+        np.savez(part / "best.npz", **{f"w{i}": weight for i, weight in enumerate(best)})
+        (part / "state.json").write_text(json.dumps(state))
+        shutil.rmtree(self.folder, ignore_errors=True)
+        part.rename(self.folder)
+        self.saved = time.monotonic()
+
+
+def train(
+    model: keras.Model,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    patience: int,
+    validation_fraction: float,
+    seed: int,
+    extra: Callable[[keras.Model, int], tuple[np.ndarray, np.ndarray]] | None = None,
+    after_epoch: Callable[[keras.Model], dict[str, float]] | None = None,
+    checkpoint: Path | None = None,
+    title: str = "training",
+) -> dict[str, list[float]]:
+    """Train `model` in place with Adam on the softmax cross-entropy of its logits.
+
+    Stops when the accuracy of the validation images, which are taken from `x`, has not risen for
+    `patience` epochs, and restores the weights of the best epoch.
+
+    Parameters
+    ----------
+    model
+        A Keras model that returns logits.
+    x, y
+        Training images, float32 (n, height, width, channels), and int32 labels (n,).
+    epochs, batch_size, learning_rate, patience, validation_fraction, seed
+        As their names say; `seed` decides the split and the order of the images.
+    extra
+        Called before each epoch with the model and the epoch (from 0): further images with their
+        labels, of which each batch gets as many as of clean ones, so that both losses weigh the
+        same. Adversarial retraining is this.
+    after_epoch
+        Called after each epoch with the model; the numbers it returns join the history.
+    checkpoint
+        Folder in which the state is parked now and then; an interrupted training resumes from it.
+    title
+        Name on the progress bar.
+
+    Returns
+    -------
+    dict
+        ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy`` and what `after_epoch` gave, one value
+        an epoch; ``best_epoch`` (counted from 1) and ``seconds`` hold one value.
+    """
+    if len(x) != len(y):
+        raise ValueError(f"{len(x)} images, but {len(y)} labels")
+    rows, validation = split_validation(y, validation_fraction, seed)
+    x_val, y_val = x[validation], y[validation]
+    x_fit, y_fit = x[rows], y[rows]
+    model.compile(
+        optimizer=keras.optimizers.Adam(learning_rate),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=False,  # XLA is several times slower on a CPU
+    )
+    model.optimizer.build(model.trainable_variables)
+    parked = _Checkpoint(checkpoint, model)
+    state = parked.load() or {"history": {}, "best": None, "best_accuracy": -1.0, "best_epoch": 0}
+    history, best = state["history"], state["best"]
+    best_accuracy, best_epoch = state["best_accuracy"], state["best_epoch"]
+    first = len(history.get("loss", []))
+    seconds = history.pop("seconds", [0.0])[0]
+    steps = -(-len(rows) // batch_size)
+    with tqdm(total=epochs * steps, initial=first * steps, desc=title, mininterval=2) as bar:
+        for epoch in range(first, epochs):
+            started = time.monotonic()
+            if epoch - best_epoch >= patience and best_epoch:
+                break
+            order = np.random.default_rng([seed, 2, epoch]).permutation(len(rows))
+            batches = _Batches(
+                x_fit, y_fit, extra(model, epoch) if extra else None, order, batch_size
+            )
+            done = model.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=[_Bar(bar)])
+            row = {name: values[0] for name, values in done.history.items()}
+            loss, accuracy = model.evaluate(x_val, y_val, batch_size=256, verbose=0)
+            row |= {"val_loss": loss, "val_accuracy": accuracy}
+            seconds += time.monotonic() - started
+            row |= after_epoch(model) if after_epoch else {}
+            for name, value in row.items():
+                history.setdefault(name, []).append(float(value))
+            bar.set_postfix_str(f"validation accuracy {accuracy:.3f}")
+            if accuracy > best_accuracy:
+                best_accuracy, best_epoch = float(accuracy), epoch + 1
+                best = model.get_weights()
+            parked.save(
+                best,
+                history=history | {"seconds": [seconds]},
+                best_accuracy=best_accuracy,
+                best_epoch=best_epoch,
+            )
+    model.set_weights(best)
+    return history | {"best_epoch": [best_epoch], "seconds": [round(seconds, 3)]}

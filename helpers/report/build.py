@@ -1,0 +1,265 @@
+"""A build: run what is not there yet, keep the manifest, stitch and check the page."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from helpers import settings
+from helpers.report import execute, manifest, stamps
+from helpers.report.kernel import ChapterFailed
+from helpers.report.output import (
+    clear,
+    locked,
+    read_manifest,
+    remove_run,
+    write_atomically,
+)
+from helpers.report.plan import Job, why
+from helpers.report.progress import Progress, duration
+from helpers.settings import Run
+
+DONE, FAILED = 0, 1
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked the build to end."""
+
+    def __init__(self, number: int):
+        super().__init__()
+        self.number = number
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Let a request to end unwind the stack, so that the kernel is stopped too."""
+
+    def stop(number, frame):
+        raise Stopped(number)
+
+    numbers = [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)]
+    previous = {}
+    for number in numbers:
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup and `&` stay as they were
+            previous[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def run_chapter(job: Job, run: Run, progress: Progress) -> dict[str, Any]:
+    """Execute one run; its notebook takes its name only when everything of it is there.
+
+    Raises
+    ------
+    ChapterFailed
+        With the executed part, and the traceback in it, left as ``<slug>.failed.ipynb``.
+    """
+    import nbformat
+
+    output, slug = job.output, run.slug
+    remove_run(output, slug)
+    wanted, started = job.stamp(run), manifest.now()
+    output.records(slug).mkdir(parents=True)
+    try:
+        notebook, seconds, memory = execute.execute(
+            settings.NOTEBOOKS / f"{run.chapter}.ipynb",
+            output.partial(slug),
+            output.parameters(run, job.data_dir),
+            output.log(slug),
+            on_cell=progress.cell,
+            on_text=progress.output,
+        )
+    except ChapterFailed:
+        if output.partial(slug).exists():
+            os.replace(output.partial(slug), output.failed(slug))  # noqa: PTH105
+        raise
+    # A data set may have been downloaded meanwhile; its arrival is not a change.
+    wanted["data"] = job.stamp(run)["data"]
+    entry = {
+        "stamp": wanted,
+        "records": stamps.records_digest(output, slug),
+        "started": started,
+        "seconds": round(seconds, 1),
+        "peak_memory_mib": memory,
+    }
+    notebook.metadata[stamps.KEY] = entry
+    write_atomically(output.notebook(slug), nbformat.writes(notebook))
+    output.partial(slug).unlink(missing_ok=True)
+    return entry
+
+
+def _times(entry: dict[str, Any] | None) -> dict[str, Any]:
+    return {key: (entry or {}).get(key) for key in ("started", "seconds", "peak_memory_mib")}
+
+
+def _execute_all(
+    job: Job, record: dict[str, Any], past: dict[str, float], stream: TextIO
+) -> dict[str, ChapterFailed]:
+    """Run or reuse every selected run; returns the failures, by slug."""
+    runs, failures = job.runs(), {}
+    for run in runs:
+        if run.chapter != stamps.FINDINGS and job.outdated(run) == []:
+            past[run.name] = 0.0
+    progress = Progress([run.name for run in runs], past, stream)
+    try:
+        for run in runs:
+            causes = job.outdated(run)
+            if causes == []:
+                entry, status = stamps.read(job.output, run.slug), "reused"
+                progress.skip(run.name, "reused")
+            else:
+                job.output.page.unlink(missing_ok=True)  # it would no longer be this build's
+                again = "" if causes is None else f" again, {why(causes)}"
+                progress.start(run.name, "runs" + again)
+                try:
+                    entry, status = run_chapter(job, run, progress), "done"
+                    progress.end(f"done, {entry['peak_memory_mib']} MiB,")
+                except ChapterFailed as failure:
+                    progress.end("FAILED")
+                    failures[run.slug], status = failure, "failed"
+                    entry = {
+                        "started": None,
+                        "seconds": round(failure.seconds, 1),
+                        "peak_memory_mib": failure.peak_memory_mib,
+                        "cell": failure.cell,
+                        "error": failure.error,
+                    }
+                    progress.say(_failure_text(job, run, failure))
+            extra = {key: entry[key] for key in ("cell", "error") if key in entry}
+            record["runs"][run.slug] = manifest.run_entry(run, status, **_times(entry), **extra)
+            record["datasets"] = manifest.datasets(job.output, [r.slug for r in job.profile.runs])
+            manifest.write(job.output, record)
+            if failures and not job.keep_going:
+                break
+    finally:
+        progress.close()
+    return failures
+
+
+def _failure_text(job: Job, run: Run, failure: ChapterFailed) -> str:
+    notebook = job.output.failed(run.slug)
+    place = notebook if notebook.exists() else job.output.log(run.slug)
+    error = "\n".join(f"    {line}" for line in failure.error.splitlines())
+    return (
+        f"{run.name} failed at {failure.cell}\n{error}\n"
+        f"  executed notebook: {place}\n  log: {job.output.log(run.slug)}"
+    )
+
+
+def stitch_page(job: Job, record: dict[str, Any], failures: dict[str, ChapterFailed]) -> list[str]:
+    """Write the page from what is there; returns the problems that keep it from being written."""
+    from helpers.report import chapters, check, stitch  # nbconvert takes seconds to import
+    from helpers.report.mathml import FormulaError
+
+    chapters, absent, problems = [], [], []
+    for run in job.profile.runs:
+        failure, causes = failures.get(run.slug), job.outdated(run)
+        if failure is not None:
+            chapters.append(chapters.failed_chapter(run, failure.cell, failure.error))
+        elif causes == []:
+            try:
+                chapters.append(chapters.read_chapter(run, job.output.notebook(run.slug)))
+            except FormulaError as error:
+                problems.append(str(error))
+        else:
+            absent.append((run.name, why(causes)))
+    if problems:
+        return problems
+    html = stitch.build_page(chapters, record, absent)
+    whole = not failures and not absent
+    whole = whole and {chapter.run.chapter for chapter in chapters} >= set(settings.CHAPTERS)
+    problems = check.check_page(html, expected=check.REPORT_ITEMS if whole else ())
+    write_atomically(job.output.rejected if problems else job.output.page, html)
+    if not problems:
+        job.output.rejected.unlink(missing_ok=True)
+    return problems
+
+
+def _begin(job: Job) -> tuple[dict[str, Any], dict[str, float]]:
+    """Clean the folder as far as asked, and write the first manifest; returns past times too."""
+    earlier = (read_manifest(job.output) or {}).get("runs", {})
+    past = {entry["name"]: entry["seconds"] for entry in earlier.values() if entry.get("seconds")}
+    record, slugs = manifest.start(job.profile), {run.slug for run in job.profile.runs}
+    if job.fresh and read_manifest(job.output):
+        clear(job.output, slugs | set(earlier))
+    for slug in set(earlier) - slugs:  # the findings must not read what the profile dropped
+        remove_run(job.output, slug)
+    for run in job.profile.runs:
+        kept = _times(stamps.read(job.output, run.slug) or {"seconds": past.get(run.name)})
+        record["runs"][run.slug] = manifest.run_entry(run, "waiting", **kept)
+    manifest.write(job.output, record)
+    return record, past
+
+
+def build(job: Job, stream: TextIO) -> int:
+    """Make the report.
+
+    Parameters
+    ----------
+    job
+        What to build.
+    stream
+        For the progress.
+
+    Returns
+    -------
+    exit_code
+        0 done; 1 if a chapter failed or the page did not pass its checks; 128 + the signal's number
+        if a signal ended the build (130 for Ctrl-C).
+
+    Raises
+    ------
+    ParameterError
+        If another build is running in the output folder, or it cannot be written.
+    """
+    begun = time.monotonic()
+    with locked(job.output):
+        record, past = _begin(job)
+        try:
+            with _signals():
+                failures = _execute_all(job, record, past, stream)
+                code = _finish(job, record, failures, stream)
+        except KeyboardInterrupt as error:
+            record["status"], record["ended"] = "interrupted", manifest.now()
+            manifest.write(job.output, record)
+            stream.write("\nInterrupted. Finished chapters are kept: the same command goes on.\n")
+            return 128 + getattr(error, "number", signal.SIGINT)
+    stream.write(f"Took {duration(time.monotonic() - begun)}.\n")
+    return code
+
+
+def _finish(
+    job: Job, record: dict[str, Any], failures: dict[str, ChapterFailed], stream: TextIO
+) -> int:
+    record["status"], record["ended"] = "failed" if failures else "done", manifest.now()
+    for run in job.profile.runs:  # beside the selected ones, what else the page may show
+        entry = record["runs"][run.slug]
+        if entry["status"] == "waiting":
+            entry["status"] = "kept" if job.outdated(run) == [] else "not built"
+    if failures and not job.keep_going:
+        manifest.write(job.output, record)
+        stream.write(
+            "No page was made. With --keep-going the other chapters are built, and a box "
+            "stands in place of a failed one.\n"
+        )
+        return FAILED
+    stream.write("Stitching the page\n")
+    problems = stitch_page(job, record, failures)
+    if problems:
+        record["status"] = "failed"
+        job.output.page.unlink(missing_ok=True)
+        stream.write("The page does not pass its checks:\n")
+        stream.writelines(f"  {problem}\n" for problem in problems)
+        if job.output.rejected.exists():
+            stream.write(f"It lies in {job.output.rejected}\n")
+    elif failures:
+        stream.write(f"INCOMPLETE, {len(failures)} failed: {', '.join(sorted(failures))}\n")
+    manifest.write(job.output, record)
+    return FAILED if problems or failures else DONE

@@ -1,0 +1,119 @@
+"""The command line of `build_report.sh`; everything given is checked before anything runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import yaml
+
+from helpers import settings
+from helpers.report.build import build
+from helpers.report.plan import Job, plan, why
+from helpers.settings import ParameterError
+
+BAD_ARGUMENTS = 2
+MANY = ("--only", "--set")
+EPILOG = """\b
+Exit codes:
+  0  done
+  1  a chapter failed (which one, which cell, and where its executed notebook lies is said), or
+     the page did not pass its checks
+  2  bad arguments, an output folder that cannot be used, or another build running in it
+  3  the environment could not be set up
+130  interrupted
+
+Finished chapters are reused until something they depend on changes; the same command goes on
+where an interrupted build stopped.
+
+\b
+Examples:
+  ./build_report.sh
+  ./build_report.sh standard --data-dir ~/data
+  ./build_report.sh quick --only 03_attacks --set epsilon=0.1 steps=20 --output build/try
+"""
+
+
+def spread(arguments: list[str]) -> list[str]:
+    """Repeat ``--only`` and ``--set`` before each further value: click's take one value each.
+
+    A value ends the list if it cannot belong to it: a profile's name, or one without ``=``.
+    """
+    result, current = [], None
+    profiles = settings.profile_names()
+    for position, argument in enumerate(arguments):
+        fits = "=" in argument if current == "--set" else argument not in profiles
+        if argument.startswith("-") or not fits:
+            current = None
+        elif current is not None and arguments[position - 1] not in MANY:
+            result.append(current)
+        if argument in MANY:
+            current = argument
+        result.append(argument)
+    return result
+
+
+class Command(click.Command):
+    """A command whose ``--only`` and ``--set`` take several values."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, spread(args))
+
+
+def list_runs(job: Job) -> None:
+    """Print the profiles, and the runs of the chosen one with their state."""
+    click.echo("Profiles:")
+    for name in settings.profile_names():
+        content = yaml.safe_load((settings.PROFILES / f"{name}.yaml").read_text())
+        click.echo(f"  {name:12} {content['purpose']}")
+    click.echo(f"\nRuns of {job.profile.name}, in the page's order (output: {job.output.folder}):")
+    for run in job.runs():
+        causes = job.outdated(run)
+        click.echo(f"  {run.name:28} {'done' if causes == [] else why(causes)}")
+
+
+@click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
+@click.argument("profile", default="quick")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="RUN ...",
+    help="Make only these runs (03_attacks:mnist) or chapters (03_attacks).",
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="NAME=VALUE ...",
+    help="Give a parameter another value, in every chapter that has it.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of the real data sets (data/ in the project unless given).",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder for everything of this build (build/PROFILE unless given).",
+)
+@click.option("--keep-going", is_flag=True, help="Go on with the other chapters after a failure.")
+@click.option("--fresh", is_flag=True, help="Remove the folder's earlier build and start anew.")
+@click.option("--list", "listing", is_flag=True, help="List profiles and runs; nothing is built.")
+def command(profile, only, overrides, data_dir, output, keep_going, fresh, listing):
+    """Execute the chapters of PROFILE (quick unless given) and make one HTML page of them."""
+    try:
+        job = plan(profile, only, overrides, data_dir, output, keep_going=keep_going, fresh=fresh)
+        if listing:
+            list_runs(job)
+            return
+        code = build(job, sys.stderr)
+    except (ParameterError, yaml.YAMLError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(BAD_ARGUMENTS)
+    if job.output.page.exists() and code < 128:
+        click.echo(f"Report: {job.output.page}")
+    sys.exit(code)

@@ -1,0 +1,112 @@
+"""The kernel of a notebook: this very interpreter, its memory followed, always stopped."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import psutil
+
+from helpers import settings
+
+KERNEL = "python3"
+
+
+class ChapterFailed(Exception):
+    """A notebook did not run to its end.
+
+    Attributes
+    ----------
+    cell
+        Which cell, in words.
+    error
+        The last lines of the error.
+    """
+
+    def __init__(self, cell: str, error: str):
+        super().__init__(f"{cell}: {error}")
+        self.cell, self.error = cell, error
+        self.seconds, self.peak_memory_mib = 0.0, 0
+
+
+class MemoryWatch(threading.Thread):
+    """Follow the memory of a kernel and its children.
+
+    The kernel's own high-water mark is kept by Linux itself, so that a peak between two looks is
+    not missed; elsewhere, and for children, the largest of the looks counts.
+    """
+
+    def __init__(self, pid: int, interval: float = 0.5):
+        super().__init__(daemon=True)
+        self.process, self.interval = psutil.Process(pid), interval
+        self.peak, self._ended = 0, threading.Event()
+
+    def look(self) -> None:
+        try:
+            family = [self.process, *self.process.children(recursive=True)]
+            total = sum(process.memory_info().rss for process in family)
+        except psutil.Error:
+            return
+        self.peak = max(self.peak, total, self._high_water_mark())
+
+    def _high_water_mark(self) -> int:
+        try:
+            status = Path(f"/proc/{self.process.pid}/status").read_text()
+        except OSError:
+            return 0
+        found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+        return int(found[1]) * 1024 if found else 0
+
+    def run(self) -> None:
+        while not self._ended.is_set():
+            self.look()
+            self._ended.wait(self.interval)
+
+    def mebibytes(self) -> int:
+        return round(self.peak / 2**20)
+
+    def stop(self) -> None:
+        self.look()
+        self._ended.set()
+
+
+@contextmanager
+def kernel(log: TextIO) -> Iterator[Any]:
+    """Start a kernel of this interpreter, and stop it whatever happens.
+
+    A kernelspec of the same name elsewhere on the machine may start another interpreter, so only
+    this environment's own folder is looked up. The kernel ends itself if this process is killed.
+    """
+    from jupyter_client.asynchronous import AsyncKernelClient
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import KernelManager
+
+    own = KernelSpecManager(kernel_dirs=[str(Path(sys.prefix) / "share/jupyter/kernels")])
+    manager = KernelManager(
+        kernel_name=KERNEL,
+        kernel_spec_manager=own,
+        transport_encryption="auto",
+        client_class=f"{AsyncKernelClient.__module__}.{AsyncKernelClient.__name__}",
+    )
+    at_once = True
+    try:
+        try:
+            manager.start_kernel(
+                stdout=log,
+                stderr=log,
+                cwd=str(settings.PROJECT),
+                extra_arguments=["--HistoryManager.hist_file=:memory:"],
+            )
+        except Exception as error:
+            told = f"{type(error).__name__}: {error}"
+            raise ChapterFailed("the start of the kernel", told) from error
+        yield manager
+        at_once = False
+    finally:
+        if manager.has_kernel:
+            manager.shutdown_kernel(now=at_once)

@@ -1,0 +1,204 @@
+"""The output folder of a build: what lies where in it, who may write to it, and what is removed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from helpers import settings
+from helpers.settings import ParameterError, Run
+
+FORMAT = "adversarial-examples-report build 1"
+SOURCES = ("helpers", "notebooks", "profiles", "tests", "benchmarks", "data", ".git", ".venv")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` so that a reader, or a crash, sees the old file or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).chmod(0o644)  # mkstemp's 0600 would hide the page from others
+        os.replace(name, path)  # noqa: PTH105
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@dataclass(frozen=True)
+class Output:
+    """Names of everything that a build writes."""
+
+    folder: Path
+
+    @property
+    def page(self) -> Path:
+        return self.folder / "report.html"
+
+    @property
+    def rejected(self) -> Path:
+        """A page that did not pass its checks."""
+        return self.folder / "report.rejected.html"
+
+    @property
+    def manifest(self) -> Path:
+        return self.folder / "manifest.json"
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "store"
+
+    def records(self, slug: str) -> Path:
+        return self.folder / "records" / slug
+
+    def notebook(self, slug: str) -> Path:
+        """The executed notebook; it exists only when the chapter ran to its end."""
+        return self.folder / "notebooks" / f"{slug}.ipynb"
+
+    def partial(self, slug: str) -> Path:
+        return self.folder / "notebooks" / f"{slug}.partial.ipynb"
+
+    def failed(self, slug: str) -> Path:
+        return self.folder / "notebooks" / f"{slug}.failed.ipynb"
+
+    def log(self, slug: str) -> Path:
+        return self.folder / "logs" / f"{slug}.log"
+
+    def parameters(self, run: Run, data_dir: Path | None) -> dict[str, Any]:
+        """What is injected into the run's notebook: its parameters, with absolute folders."""
+        data = data_dir or settings.project_path(run.parameters["data_dir"])
+        folders = {"data_dir": data, "output_dir": self.folder, "store_dir": self.store}
+        return {**run.parameters, **{name: str(path) for name, path in folders.items()}}
+
+
+def read_manifest(output: Output) -> dict[str, Any] | None:
+    """Read the manifest of the folder's earlier build; None if no build wrote there."""
+    try:
+        content = json.loads(output.manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) and content.get("format") == FORMAT else None
+
+
+def check_folder(output: Output, profile: str, *, fresh: bool) -> None:
+    """Refuse an output folder that cannot be written, or that is not a build's own.
+
+    Raises
+    ------
+    ParameterError
+        If the folder is a file, cannot be written, is part of the project's sources, holds another
+        profile's build (without `fresh`), or files of a build's names that no build wrote.
+    """
+    folder = output.folder
+    if folder == settings.PROJECT or folder in settings.PROJECT.parents:
+        raise ParameterError(
+            f"--output {folder}: that folder holds the project itself; "
+            f"choose one below it, such as build/{profile}"
+        )
+    for name in SOURCES:
+        if folder.is_relative_to(settings.PROJECT / name):
+            raise ParameterError(
+                f"--output {folder}: {name}/ holds the project's sources; "
+                f"choose another folder, such as build/{profile}"
+            )
+    for path in (folder, *folder.parents):
+        if path.exists() and not path.is_dir():
+            raise ParameterError(
+                f"--output {folder}: a folder was expected, but {path} is a file; "
+                "choose another name, or move that file away"
+            )
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise ParameterError(
+            f"--output {folder}: {existing} cannot be written; choose a folder of your own"
+        )
+    earlier = read_manifest(output)
+    if earlier is not None:
+        if earlier["profile"] != profile and not fresh:
+            raise ParameterError(
+                f"--output {folder} holds a build of the profile {earlier['profile']!r}, and its "
+                f"records would mix with those of {profile!r}; choose another --output, or replace "
+                "it with --fresh"
+            )
+        return
+    names = ("manifest.json", "report.html", "notebooks", "records", "store", "logs")
+    foreign = [name for name in names if (folder / name).exists()]
+    if foreign:
+        raise ParameterError(
+            f"--output {folder} holds {', '.join(foreign)}, which no build wrote; "
+            "choose an empty or a new folder"
+        )
+
+
+@contextmanager
+def locked(output: Output) -> Iterator[None]:
+    """Hold the output folder, creating it; a second build in it is refused at once.
+
+    Raises
+    ------
+    ParameterError
+        If another build holds it, or the folder cannot be created or written.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        output.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(output.folder / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise ParameterError(
+            f"another build is running in {output.folder}; wait for it, or give "
+            "this one another --output"
+        ) from None
+    except OSError as error:
+        raise ParameterError(
+            f"--output {output.folder} cannot be written ({error.strerror}); "
+            "choose a folder of your own"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def remove_run(output: Output, slug: str) -> None:
+    """Remove everything of one run, the executed notebook first: what vouches for the rest."""
+    for path in (
+        output.notebook(slug),
+        output.partial(slug),
+        output.failed(slug),
+        output.records(slug),
+        output.log(slug),
+    ):
+        _remove(path)
+
+
+def clear(output: Output, slugs: Iterable[str]) -> None:
+    """Remove what builds wrote in the folder, and nothing else.
+
+    The manifest goes last: a folder that still has one is recognised as a build's by a restart.
+    """
+    for slug in slugs:
+        remove_run(output, slug)
+    for path in (output.page, output.rejected, output.store):
+        _remove(path)
+    for name in ("records", "notebooks", "logs"):
+        folder = output.folder / name
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    _remove(output.manifest)

@@ -1,0 +1,114 @@
+"""What a build is asked to do, read from its arguments and validated before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from helpers import settings
+from helpers.report import stamps
+from helpers.report.output import Output, check_folder
+from helpers.settings import ParameterError, Profile, Run
+
+# Parameters that an option of their own sets, or that say which run it is.
+OWN_OPTION = {
+    "data_dir": "--data-dir DIR",
+    "output_dir": "--output DIR",
+    "store_dir": "--output DIR (the store is a folder in it)",
+    "dataset": "--only CHAPTER:DATASET, or the runs of a profile",
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What was asked for, already validated."""
+
+    profile: Profile  # all of its runs
+    selected: frozenset[str]  # names of the runs to make sure of
+    output: Output
+    data_dir: Path | None
+    keep_going: bool = False
+    fresh: bool = False
+
+    def data_path(self, run: Run) -> Path:
+        return self.data_dir or settings.project_path(run.parameters["data_dir"])
+
+    def runs(self) -> list[Run]:
+        return [run for run in self.profile.runs if run.name in self.selected]
+
+    def stamp(self, run: Run) -> dict[str, str]:
+        others = tuple(other.slug for other in self.profile.runs if other.slug != run.slug)
+        return stamps.stamp(run, self.output, self.data_path(run), others)
+
+    def outdated(self, run: Run) -> list[str] | None:
+        """Why the run's executed notebook cannot be reused: [] if it can, None if there is none."""
+        entry = stamps.read(self.output, run.slug)
+        return stamps.outdated(entry, self.stamp(run), self.output, run.slug)
+
+
+def why(causes: list[str] | None) -> str:
+    return "not built yet" if causes is None else f"changed: {', '.join(causes)}"
+
+
+def _overrides(texts: tuple[str, ...]) -> dict[str, Any]:
+    values = {}
+    for text in texts:
+        name, value = settings.parse_set(text)
+        if name in OWN_OPTION:
+            raise ParameterError(f"--set {name} does not fit: use {OWN_OPTION[name]}")
+        values[name] = value
+    return values
+
+
+def _data_folder(path: Path | None) -> Path | None:
+    if path is None:
+        return None
+    folder = path.expanduser().resolve()
+    if not folder.is_dir():
+        found = "a folder was expected, not a file" if folder.exists() else "no such folder"
+        raise ParameterError(
+            f"--data-dir {folder}: {found}; "
+            "give the folder that holds mnist/, cifar-10-batches-bin/ and tiny-imagenet-200/"
+        )
+    return folder
+
+
+def plan(
+    profile: str,
+    only: tuple[str, ...],
+    overrides: tuple[str, ...],
+    data_dir: Path | None,
+    output: Path | None,
+    *,
+    keep_going: bool,
+    fresh: bool,
+) -> Job:
+    """Read the arguments into a job.
+
+    Raises
+    ------
+    ParameterError
+        If anything does not exist or fit.
+    """
+    values = _overrides(overrides)
+    whole = settings.load_profile(profile, overrides=values)
+    names = [run.name for run in whole.runs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice or not names:
+        raise ParameterError(
+            f"{profile}.yaml: "
+            + (f"{', '.join(twice)} is listed twice" if twice else "its list of runs is empty")
+        )
+    chosen = settings.load_profile(profile, overrides=values, only=only) if only else whole
+    folder = output.expanduser() if output else settings.PROJECT / "build" / profile
+    job = Job(
+        whole,
+        frozenset(run.name for run in chosen.runs),
+        Output(folder.resolve()),
+        _data_folder(data_dir),
+        keep_going=keep_going,
+        fresh=fresh,
+    )
+    check_folder(job.output, profile, fresh=fresh)
+    return job

@@ -1,0 +1,154 @@
+"""Fingerprints of everything that an executed chapter depends on, so that it can be reused.
+
+A stamp has one entry for each kind of cause, so that the build can say why a chapter runs again.
+It is kept in the metadata of the executed notebook: the two appear in one rename, or not at all.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from helpers import settings
+from helpers.report.output import Output
+from helpers.settings import Run
+
+FINDINGS = "08_findings"  # reads the records of all other chapters
+FOLDERS = ("data_dir", "output_dir", "store_dir")  # where things lie changes no result
+REAL_DATA = {
+    "mnist": "mnist",
+    "cifar10": "cifar-10-batches-bin",
+    "tiny_imagenet": "tiny-imagenet-200",
+}
+PACKAGES = ("tensorflow", "keras", "numpy", "matplotlib")
+KEY = "report"  # in the executed notebook's metadata
+
+
+def _digest(content: Any) -> str:
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _source(chapter: str) -> str:
+    import nbformat
+
+    notebook = nbformat.read(settings.NOTEBOOKS / f"{chapter}.ipynb", as_version=4)
+    return _digest(
+        [(cell.cell_type, cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells]
+    )
+
+
+def code_fingerprint(source: str) -> str:
+    """Digest what Python code does: neither comments, nor layout, nor docstrings count."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        owners = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+        if isinstance(node, owners) and body and ast.get_docstring(node, clean=False) is not None:
+            node.body = body[1:]
+    return _digest(ast.dump(tree))
+
+
+@lru_cache(maxsize=1)
+def _helpers() -> str:
+    # The library only: the report package changes how results are shown, not the results.
+    modules = sorted((settings.PROJECT / "helpers").glob("*.py"))
+    return _digest([(path.name, code_fingerprint(path.read_text())) for path in modules])
+
+
+@lru_cache(maxsize=1)
+def _versions() -> str:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = None
+    return _digest(found)
+
+
+def _data(run: Run, data_dir: Path) -> str:
+    """Digest names, sizes and times of the real data sets that the run takes."""
+    names = {run.dataset, *run.parameters.get("datasets", [])}
+    state = []
+    for name, folder in REAL_DATA.items():
+        if name in names and (data_dir / folder).is_dir():
+            # Top level only: Tiny ImageNet has 120,000 files further down.
+            for path in sorted((data_dir / folder).iterdir()):
+                status = path.stat()
+                state.append((folder, path.name, status.st_size, status.st_mtime_ns))
+    return _digest(state)
+
+
+def records_digest(output: Output, slug: str) -> str:
+    """Digest the content of a run's records."""
+    folder = output.records(slug)
+    return _digest(
+        [
+            (str(path.relative_to(folder)), hashlib.sha256(path.read_bytes()).hexdigest())
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        ]
+    )
+
+
+def read(output: Output, slug: str) -> dict[str, Any] | None:
+    """Read what an executed notebook says of its run; None if there is none, or it is damaged."""
+    try:
+        content = json.loads(output.notebook(slug).read_text(encoding="utf-8"))
+        entry = content["metadata"][KEY]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return entry if isinstance(entry, dict) and "stamp" in entry else None
+
+
+def stamp(run: Run, output: Output, data_dir: Path, others: tuple[str, ...]) -> dict[str, str]:
+    """Fingerprint everything that the run's outcome depends on.
+
+    Parameters
+    ----------
+    run
+        The chapter and its parameters.
+    output
+        The build's folder.
+    data_dir
+        Folder of the real data sets.
+    others
+        Slugs of all other runs of the profile; what is there of them counts for the findings.
+    """
+    parameters = {key: value for key, value in run.parameters.items() if key not in FOLDERS}
+    result = {
+        "notebook": _source(run.chapter),
+        "parameters": _digest(parameters),
+        "helpers": _helpers(),
+        "versions": _versions(),
+        "data": _data(run, data_dir),
+    }
+    if run.chapter == FINDINGS:
+        entries = {slug: read(output, slug) for slug in others}
+        result["other chapters"] = _digest(
+            {
+                slug: entry and [entry["stamp"], records_digest(output, slug)]
+                for slug, entry in entries.items()
+            }
+        )
+    return result
+
+
+def outdated(
+    entry: Mapping[str, Any] | None, wanted: Mapping[str, str], output: Output, slug: str
+) -> list[str] | None:
+    """Name what differs from the executed notebook; empty if it can be reused, None if absent."""
+    if entry is None:
+        return None
+    kept = entry["stamp"]
+    causes = [cause for cause in {**wanted, **kept} if kept.get(cause) != wanted.get(cause)]
+    if entry.get("records") != records_digest(output, slug):
+        causes.append("records")
+    return causes

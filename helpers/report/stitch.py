@@ -1,0 +1,112 @@
+"""Stitch chapters into one page that needs nothing but itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from helpers import settings
+from helpers.report import links
+from helpers.report.chapters import Chapter
+
+TEMPLATES = Path(__file__).parent / "template"
+TITLE = "Adversarial examples: an executable report"
+
+
+def _line(manifest: Mapping[str, Any], chapters: Sequence[Chapter]) -> str:
+    """Say in a line what was run."""
+    data = [
+        f"{entry['label'] or entry['name']} ({entry['status']})" for entry in manifest["datasets"]
+    ]
+    if not data:
+        data = list(dict.fromkeys(c.run.dataset for c in chapters if c.run.dataset))
+    parts = [
+        f"Profile {manifest['profile']}",
+        "data sets " + ", ".join(data) if data else "",
+        manifest["started"][:10],
+        f"revision {manifest['revision'] or 'unknown'}",
+    ]
+    return "; ".join(part for part in parts if part) + "."
+
+
+def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    machine = manifest["machine"]
+    versions = ", ".join(f"{name} {value}" for name, value in manifest["versions"].items() if value)
+    return [
+        ("Profile", f"{manifest['profile']}: {manifest['purpose']}"),
+        ("Revision", manifest["revision"] or "unknown"),
+        ("Started, ended (UTC)", f"{manifest['started']}, {manifest['ended']}"),
+        ("Versions", versions),
+        ("Platform", machine["platform"]),
+        ("Processor", f"{machine['cpu']}, {machine['cores']} cores used"),
+        ("Memory", f"{machine['memory_mib']} MiB"),
+    ]
+
+
+def _items(chapters: Sequence[Chapter]) -> list[tuple[str, str]]:
+    found = []
+    for chapter in chapters:
+        for figure in chapter.soup.select("figure[id]"):
+            name = figure.select_one("figcaption b, figcaption strong")
+            if links.ITEM.match(figure["id"]):
+                text = name.get_text(" ", strip=True).rstrip(".") if name else figure["id"]
+                found.append((figure["id"], text))
+    return sorted(found, key=lambda item: (item[0].split("-")[0], int(item[0].split("-")[1])))
+
+
+def build_page(
+    chapters: Sequence[Chapter], manifest: Mapping[str, Any], absent: Sequence[tuple[str, str]] = ()
+) -> str:
+    """Join the chapters into the page.
+
+    Parameters
+    ----------
+    chapters
+        In the page's order.
+    manifest
+        Of the build; shown at the page's end.
+    absent
+        Runs of the profile that are not in the page, each with the reason.
+    """
+    partial = bool(absent) or any(chapter.failed for chapter in chapters)
+    links.resolve(
+        [(c.slug, c.run.dataset, c.soup) for c in chapters],
+        partial=partial,
+        is_chapter=settings.CHAPTERS.__contains__,
+    )
+    for chapter in chapters:
+        chapter.html = str(chapter.soup)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    runs = [
+        {
+            "started": None,
+            "seconds": None,
+            "peak_memory_mib": None,
+            **manifest["runs"].get(chapter.slug, {}),
+            "name": chapter.run.name,
+            "parameters": {"seed": "", **chapter.run.parameters},
+        }
+        for chapter in chapters
+    ]
+    return environment.get_template("page.html.j2").render(
+        title=TITLE,
+        line=_line(manifest, chapters),
+        chapters=chapters,
+        manifest=manifest,
+        style=Markup((TEMPLATES / "style.css").read_text()),
+        items=_items(chapters),
+        facts=_facts(manifest),
+        runs=runs,
+        absent=absent,
+        failed=[chapter.run.name for chapter in chapters if chapter.failed],
+    )

@@ -1,0 +1,64 @@
+"""Adversarial retraining: clean and adversarial losses both drive the updates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from helpers import models
+
+
+def adversarial_retrain(
+    model: keras.Model,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    attack: Callable[[keras.Model, np.ndarray, np.ndarray], np.ndarray],
+    n_adversarial: int = 0,
+    seed: int,
+    **training,
+) -> dict[str, list[float]]:
+    """Go on training `model`, in place, on its images and their adversarial versions.
+
+    Before each epoch, which is after each earlier one, `attack` makes adversarial images of the
+    training set from the model as it then stands; each batch of the epoch holds as many of them as
+    clean images, and the loss is the mean over both (report, section 6).
+
+    Parameters
+    ----------
+    model
+        The trained model to start from.
+    x, y
+        Training images and labels, as for :func:`helpers.models.train`.
+    attack
+        ``attack(model, x, y) -> x_adv``.
+    n_adversarial
+        How many training images are attacked in each epoch, 0 for all; a smaller number is drawn
+        anew before each epoch, and its images are used several times in the epoch.
+    seed, training
+        As for :func:`helpers.models.train`. Early stopping watches clean validation images.
+
+    Returns
+    -------
+    dict
+        The history of :func:`helpers.models.train`.
+
+    References
+    ----------
+    Goodfellow et al. 2015, arXiv 1412.6572, section 6, with weight 1/2 on each loss.
+    """
+    if not 0 <= n_adversarial <= len(x):
+        raise ValueError(f"n_adversarial = {n_adversarial}: from 0 (all) to {len(x)} are possible")
+    rows, _ = models.split_validation(y, training["validation_fraction"], seed)
+    x_fit, y_fit = x[rows], y[rows]
+
+    def extra(current: keras.Model, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        if not 0 < n_adversarial < len(x_fit):
+            return attack(current, x_fit, y_fit), y_fit
+        generator = np.random.default_rng([seed, 6, epoch])
+        chosen = generator.choice(len(x_fit), n_adversarial, replace=False)
+        return attack(current, x_fit[chosen], y_fit[chosen]), y_fit[chosen]
+
+    return models.train(model, x, y, seed=seed, extra=extra, **training)

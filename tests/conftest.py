@@ -1,0 +1,195 @@
+"""A small project of its own for the tests of the report: three chapters, kernels that do little."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pytest
+
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M/w"
+    "HwAEBgIApD5fRAAAAABJRU5ErkJggg=="
+)
+
+# Puts the small project in the place of the real one, then runs the command line.
+DRIVER = """
+import sys
+from pathlib import Path
+from typing import Literal
+from helpers import settings
+
+class Data(settings.Parameters):
+    size: settings.Count
+
+class Models(settings.Parameters):
+    dataset: str
+    size: settings.Count
+    mode: Literal["good", "error", "die", "leave", "slow", "formula"]
+
+settings.PROJECT = Path(__file__).parent
+settings.NOTEBOOKS = settings.PROJECT / "notebooks"
+settings.PROFILES = settings.PROJECT / "profiles"
+settings.CHAPTERS = {"01_data": Data, "02_models": Models, "08_findings": settings.Parameters}
+
+from helpers.report import check
+from helpers.report.cli import command
+
+check.REPORT_ITEMS = ("figure-1", "figure-2", "table-1")
+command(prog_name="build_report.sh")
+"""
+
+PARAMETERS = """\
+data_dir: str = "data"  # folder of the real data sets
+output_dir: str = "build"  # records
+store_dir: str = "build/store"  # models
+seed: int = 0  # seed
+"""
+
+SAVE = """\
+import json, os, sys
+from pathlib import Path
+from IPython.display import HTML, display
+
+def save(slug, file, **values):
+    folder = Path(output_dir) / "records" / slug
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{file}.json").write_text(json.dumps(values))
+
+def figure(number, dataset):
+    return HTML(f'<figure id="figure-{number}-{dataset}" class="figure"><img alt="A pixel." '
+                f'src="PIXEL"><figcaption><b>Figure {number} ({dataset}).</b> One.</figcaption>'
+                '</figure>')
+""".replace("PIXEL", PIXEL)
+
+DATA = [
+    "# 1. Data\n\nSee [Figure 2](#figure-2) and [the models](02_models.ipynb).",
+    PARAMETERS + "size: int = 1  # how many",
+    SAVE,
+    "## What is there\n\nThe radius $\\varepsilon \\le \\frac{1}{2}$ is small.",
+    "save('01_data', 'dataset', name='digits', label='digits', status='generated', digest='ab12')\n"
+    "figure(1, 'digits')",
+]
+
+MODELS = [
+    "# Models\n\nWith [Figure 2](#figure-2), [Table 1](#table-1), [below](#Accuracy), "
+    "[the data](01_data.ipynb#What-is-there).",
+    PARAMETERS + 'dataset: str = "digits"  # data set\nsize: int = 1  # how many\n'
+    'mode: str = "good"  # what to do',
+    SAVE,
+    "## Accuracy\n\n$$ \\hat{y} = \\argmin_k \\|x - c_k\\|_2 $$",
+    "print('\\r 10%|#    | epoch 1/10', file=sys.stderr)\n"
+    "import time\n"
+    "if mode == 'slow' and not (Path(output_dir) / 'hurry').exists():\n"
+    "    (Path(output_dir) / 'pid').write_text(str(os.getpid()))\n"
+    "    save('02_models-' + dataset, 'half', accuracy=None)\n"
+    "    time.sleep(60)\n"
+    "if mode == 'error' and dataset == 'digits':\n"
+    "    raise ValueError('size is too good')\n"
+    "if mode == 'die':\n"
+    "    os.kill(os.getpid(), 9)\n"
+    "if mode == 'leave':\n"
+    "    sys.exit(0)",
+    "save('02_models-' + dataset, 'accuracy', accuracy=0.5 * size)\n"
+    "display(figure(2, dataset))\n"
+    "display(HTML(f'<figure id=\"table-1-{dataset}\" class=\"table\"><figcaption><b>Table 1 "
+    "({dataset}).</b> Accuracy.</figcaption><table><thead><tr><th>Model</th><th>Accuracy</th></tr>"
+    "</thead><tbody><tr><td>CNN</td><td>99.1 %</td></tr></tbody></table></figure>'))",
+]
+
+FINDINGS = [
+    "# Findings\n\nReads what is there.",
+    PARAMETERS,
+    "from pathlib import Path\n"
+    "files = sorted(Path(output_dir).glob('records/02_models-*/accuracy.json'))\n"
+    "print('accuracies:', [path.read_text() for path in files])",
+]
+
+PROFILE = """\
+purpose: a small one for the tests
+common: {seed: 1}
+datasets: {digits: {size: 2}, shapes: {}}
+chapters: {}
+runs: ["01_data", "02_models:digits", "02_models:shapes", "08_findings"]
+"""
+
+
+def write_notebook(path: Path, cells: list[str]) -> None:
+    """Write a notebook whose second cell holds the parameters; markdown begins with ``#``."""
+    notebook = nbformat.v4.new_notebook()
+    for position, text in enumerate(cells):
+        new = nbformat.v4.new_markdown_cell if text[0] == "#" else nbformat.v4.new_code_cell
+        cell = new(text)
+        if position == 1:
+            cell.metadata["tags"] = ["parameters"]
+        notebook.cells.append(cell)
+    nbformat.write(notebook, path)
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """The small project, and the command line run in it."""
+
+    root: Path
+
+    @property
+    def output(self) -> Path:
+        return self.root / "build" / "quick"
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, str(self.root / "driver.py"), *arguments]
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            self.command(*arguments), cwd=self.root, capture_output=True, text=True, timeout=240
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.root,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def copy(self, root: Path) -> Sandbox:
+        shutil.copytree(self.root, root)
+        return Sandbox(root)
+
+
+def make_sandbox(root: Path) -> Sandbox:
+    for name in ("notebooks", "profiles", "helpers", "data"):
+        (root / name).mkdir(parents=True)
+    (root / "driver.py").write_text(DRIVER)
+    (root / "helpers" / "lib.py").write_text('"""Words."""\nanswer = 42\n')
+    for name, cells in (("01_data", DATA), ("02_models", MODELS), ("08_findings", FINDINGS)):
+        write_notebook(root / "notebooks" / f"{name}.ipynb", cells)
+    (root / "profiles" / "quick.yaml").write_text(PROFILE)
+    (root / "profiles" / "pair.yaml").write_text(
+        PROFILE.replace(PROFILE[PROFILE.index("runs:") :], 'runs: ["01_data", "02_models:digits"]\n')
+    )
+    return Sandbox(root)
+
+
+@pytest.fixture
+def sandbox(tmp_path) -> Sandbox:
+    """Make the small project, nothing built yet."""
+    return make_sandbox(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory) -> tuple[Sandbox, subprocess.CompletedProcess]:
+    """Build the small project's report; to be read, not changed."""
+    sandbox = make_sandbox(tmp_path_factory.mktemp("built") / "project")
+    return sandbox, sandbox.run()
+
+
+@pytest.fixture
+def built(built_once, tmp_path) -> Sandbox:
+    """Copy the built project, to be changed freely."""
+    return built_once[0].copy(tmp_path / "project")
