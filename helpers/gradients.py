@@ -15,6 +15,9 @@ import tensorflow as tf
 
 BATCH_SIZE = 256
 
+# Each model of an ensemble is compiled once, which TensorFlow takes for a mistake and warns about.
+tf.get_logger().setLevel("ERROR")
+
 
 def _cross_entropy(logits, y):
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits)

@@ -209,7 +209,7 @@ class LbfgsResult:
     success
         bool (n,): whether the row is an adversarial example.
     c
-        float64 (n,): the largest constant that succeeded; NaN for a failed row.
+        float64 (n,): the constant under which the image was found; NaN for a failed row.
     l2
         float64 (n,): L2 norm of the perturbation; NaN for a failed row.
     """
@@ -316,7 +316,7 @@ class _Search:
     """The search on c for one batch, and the nearest success seen so far."""
 
     def __init__(self, model, x, targets, bounds):
-        self.call = gradients.loss_and_gradient(model)
+        self.model, self.call = model, gradients.loss_and_gradient(model)
         self.shape, self.targets, self.bounds = x.shape, targets, bounds
         self.x = x.reshape(len(x), -1)
         self.best = _failures(x)
@@ -330,45 +330,38 @@ class _Search:
             hit = self._solve(c, max_iterations)
             succeeded[hit] = np.maximum(succeeded[hit], c[hit])
             failed[~hit] = np.minimum(failed[~hit], c[~hit])
-            self.best.c[hit] = succeeded[hit]
-            c = np.where(
-                np.isinf(failed),
-                c * 10,
-                np.where(
-                    succeeded == 0,
-                    c / 10,
-                    np.sqrt(succeeded * np.where(np.isinf(failed), 1, failed)),
-                ),
-            )
-        lost = ~self.best.success
-        self.best.l2[lost] = np.nan
-        self.best.c[lost] = np.nan
+            only_hits, only_misses = np.isinf(failed), succeeded == 0
+            between = np.sqrt(succeeded * np.where(only_hits, 1.0, failed))
+            c = np.where(only_hits, c * 10, np.where(only_misses, c / 10, between))
+        self.best.l2[~self.best.success] = np.nan
         return self.best
 
     def _solve(self, c: np.ndarray, max_iterations: int) -> np.ndarray:
-        """Minimise for each image's own c; tell which images reached their target on the way."""
-        hit = np.zeros(len(self.x), bool)
+        """Minimise for each image's own c; tell which minima are of the target class."""
 
         def objective(points, rows):
             images = points.reshape(-1, *self.shape[1:])
-            losses, slopes, logits = self.call(images, self.targets[rows])
+            losses, slopes, scores = self.call(images, self.targets[rows])
             change = points - self.x[rows]
             squares = np.einsum("ij,ij->i", change, change, dtype=np.float64)
-            reached = logits.argmax(-1) == self.targets[rows]
-            hit[rows[reached]] = True
-            self._keep(images, rows, np.sqrt(squares), reached)
-            weight = c[rows]
+            reached = scores.argmax(-1) == self.targets[rows]
+            self._keep(images, rows, np.sqrt(squares), reached, c[rows])
             slopes = slopes.reshape(len(rows), -1)
-            slopes = slopes + (2 * weight[:, None]).astype(np.float32) * change
-            return weight * squares + losses, slopes
+            slopes = slopes + (2 * c[rows, None]).astype(np.float32) * change
+            return c[rows] * squares + losses, slopes
 
         low, high = self.bounds
-        minimise(objective, self.x, lower=low, upper=high, max_iterations=max_iterations)
-        return hit
+        points, _ = minimise(
+            objective, self.x, lower=low, upper=high, max_iterations=max_iterations
+        )
+        # Not the points passed on the way: an overshooting step reaches the target for any c.
+        scores = gradients.logits(self.model, points.reshape(self.shape))
+        return scores.argmax(-1) == self.targets
 
-    def _keep(self, images, rows, l2, reached) -> None:
+    def _keep(self, images, rows, l2, reached, c) -> None:
         nearer = reached & (l2 < self.best.l2[rows])
         chosen = rows[nearer]
         self.best.x_adv[chosen] = images[nearer]
         self.best.l2[chosen] = l2[nearer]
+        self.best.c[chosen] = c[nearer]
         self.best.success[chosen] = True

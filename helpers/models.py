@@ -161,6 +161,14 @@ def _scaled(width: float) -> Callable[[keras.Layer], keras.Layer]:
     return clone
 
 
+def _seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
+    """Give dropout a new seed for each epoch, so that a resumed training goes on as it would have."""
+    for number, variable in enumerate(model.variables):
+        if "seed_generator" in variable.path:
+            state = np.random.SeedSequence([seed, 9, epoch, number]).generate_state(2)
+            variable.assign(state.astype(variable.dtype))
+
+
 def split_validation(y: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Split image numbers into a training and a validation part, stratified by class.
 
@@ -320,6 +328,7 @@ def train(
             started = time.monotonic()
             if epoch - best_epoch >= patience and best_epoch:
                 break
+            _seed_dropout(model, seed, epoch)
             order = np.random.default_rng([seed, 2, epoch]).permutation(len(rows))
             batches = _Batches(
                 x_fit, y_fit, extra(model, epoch) if extra else None, order, batch_size

@@ -29,7 +29,7 @@ class Data(settings.Parameters):
 class Models(settings.Parameters):
     dataset: str
     size: settings.Count
-    mode: Literal["good", "error", "die", "leave", "slow", "formula"]
+    mode: Literal["good", "error", "die", "leave", "slow"]
 
 settings.PROJECT = Path(__file__).parent
 settings.NOTEBOOKS = settings.PROJECT / "notebooks"
@@ -96,7 +96,7 @@ MODELS = [
     "    sys.exit(0)",
     "save('02_models-' + dataset, 'accuracy', accuracy=0.5 * size)\n"
     "display(figure(2, dataset))\n"
-    "display(HTML(f'<figure id=\"table-1-{dataset}\" class=\"table\"><figcaption><b>Table 1 "
+    'display(HTML(f\'<figure id="table-1-{dataset}" class="table"><figcaption><b>Table 1 '
     "({dataset}).</b> Accuracy.</figcaption><table><thead><tr><th>Model</th><th>Accuracy</th></tr>"
     "</thead><tbody><tr><td>CNN</td><td>99.1 %</td></tr></tbody></table></figure>'))",
 ]
@@ -171,7 +171,9 @@ def make_sandbox(root: Path) -> Sandbox:
         write_notebook(root / "notebooks" / f"{name}.ipynb", cells)
     (root / "profiles" / "quick.yaml").write_text(PROFILE)
     (root / "profiles" / "pair.yaml").write_text(
-        PROFILE.replace(PROFILE[PROFILE.index("runs:") :], 'runs: ["01_data", "02_models:digits"]\n')
+        PROFILE.replace(
+            PROFILE[PROFILE.index("runs:") :], 'runs: ["01_data", "02_models:digits"]\n'
+        )
     )
     return Sandbox(root)
 

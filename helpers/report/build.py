@@ -73,6 +73,7 @@ def run_chapter(job: Job, run: Run, progress: Progress) -> dict[str, Any]:
             output.partial(slug),
             output.parameters(run, job.data_dir),
             output.log(slug),
+            output.kernel_lock,
             on_cell=progress.cell,
             on_text=progress.output,
         )
@@ -158,23 +159,24 @@ def stitch_page(job: Job, record: dict[str, Any], failures: dict[str, ChapterFai
     from helpers.report import chapters, check, stitch  # nbconvert takes seconds to import
     from helpers.report.mathml import FormulaError
 
-    chapters, absent, problems = [], [], []
+    parts, absent, problems = [], [], []
     for run in job.profile.runs:
         failure, causes = failures.get(run.slug), job.outdated(run)
         if failure is not None:
-            chapters.append(chapters.failed_chapter(run, failure.cell, failure.error))
+            parts.append(chapters.failed_chapter(run, failure.cell, failure.error))
         elif causes == []:
             try:
-                chapters.append(chapters.read_chapter(run, job.output.notebook(run.slug)))
+                parts.append(chapters.read_chapter(run, job.output.notebook(run.slug)))
             except FormulaError as error:
                 problems.append(str(error))
         else:
             absent.append((run.name, why(causes)))
     if problems:
+        job.output.rejected.unlink(missing_ok=True)
         return problems
-    html = stitch.build_page(chapters, record, absent)
+    html = stitch.build_page(parts, record, absent)
     whole = not failures and not absent
-    whole = whole and {chapter.run.chapter for chapter in chapters} >= set(settings.CHAPTERS)
+    whole = whole and {part.run.chapter for part in parts} >= set(settings.CHAPTERS)
     problems = check.check_page(html, expected=check.REPORT_ITEMS if whole else ())
     write_atomically(job.output.rejected if problems else job.output.page, html)
     if not problems:

@@ -149,13 +149,13 @@ def _dress(soup: BeautifulSoup) -> None:
             continue
         figure = table.find_parent("figure")
         name = figure.find(["b", "strong"]) if figure else None
-        heading = table.find_previous(links.HEADING)
-        label = name or heading
+        folded = table.find_parent("details")
+        label = name or (folded and folded.summary) or table.find_previous(links.HEADING)
         _dress_table(soup, table, label.get_text(" ", strip=True) if label else "data")
 
 
 def _number(chapter: str) -> int:
-    return list(settings.CHAPTERS).index(chapter) + 1
+    return int(chapter.partition("_")[0])
 
 
 def read_chapter(run: Run, notebook: Path) -> Chapter:

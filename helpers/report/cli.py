@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import yaml
@@ -73,6 +74,11 @@ def list_runs(job: Job) -> None:
         click.echo(f"  {run.name:28} {'done' if causes == [] else why(causes)}")
 
 
+def refuse(error: Exception | str) -> NoReturn:
+    click.echo(f"Error: {error}", err=True)
+    sys.exit(BAD_ARGUMENTS)
+
+
 @click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
 @click.argument("profile", default="quick")
 @click.option(
@@ -107,13 +113,17 @@ def command(profile, only, overrides, data_dir, output, keep_going, fresh, listi
     """Execute the chapters of PROFILE (quick unless given) and make one HTML page of them."""
     try:
         job = plan(profile, only, overrides, data_dir, output, keep_going=keep_going, fresh=fresh)
-        if listing:
-            list_runs(job)
-            return
+    except yaml.YAMLError as error:
+        refuse(f"profiles/{profile}.yaml is not valid YAML: {error}")
+    except (ValueError, SyntaxError) as error:
+        refuse(error)
+    if listing:
+        list_runs(job)
+        return
+    try:
         code = build(job, sys.stderr)
-    except (ParameterError, yaml.YAMLError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(BAD_ARGUMENTS)
+    except ParameterError as error:
+        refuse(error)
     if job.output.page.exists() and code < 128:
         click.echo(f"Report: {job.output.page}")
     sys.exit(code)

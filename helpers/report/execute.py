@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import signal
@@ -131,9 +132,8 @@ def _run_cells(
 
 
 def _cell_count(source: Path) -> int:
-    import nbformat
-
-    return len(nbformat.read(source, as_version=4).cells) + 1  # papermill injects one
+    cells = json.loads(source.read_text(encoding="utf-8"))["cells"]
+    return len(cells) + 1  # papermill injects one
 
 
 def execute(
@@ -141,6 +141,7 @@ def execute(
     target: Path,
     parameters: Mapping[str, Any],
     log: Path,
+    lock: Path,
     *,
     on_cell: Callable[[int, int], None] = lambda number, total: None,
     on_text: Callable[[str], None] = lambda text: None,
@@ -155,6 +156,8 @@ def execute(
         Values of the cell tagged ``parameters``.
     log
         File for everything that the notebook and its kernel print.
+    lock
+        File that the kernel holds as long as it lives.
     on_cell, on_text
         Called as a cell begins (its number from 1, the number of cells), and with printed text.
 
@@ -173,7 +176,7 @@ def execute(
     begun, watch = time.monotonic(), None
     with log.open("w", encoding="utf-8") as file, _logging_to(file):
         try:
-            with kernel(file) as manager:
+            with kernel(file, lock) as manager:
                 watch = MemoryWatch(manager.provisioner.pid)
                 watch.start()
                 try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import sys
 import threading
@@ -76,11 +77,12 @@ class MemoryWatch(threading.Thread):
 
 
 @contextmanager
-def kernel(log: TextIO) -> Iterator[Any]:
+def kernel(log: TextIO, lock: Path) -> Iterator[Any]:
     """Start a kernel of this interpreter, and stop it whatever happens.
 
     A kernelspec of the same name elsewhere on the machine may start another interpreter, so only
-    this environment's own folder is looked up. The kernel ends itself if this process is killed.
+    this environment's own folder is looked up. If this process is killed, the kernel ends itself
+    a second later; it holds the file `lock` until then.
     """
     from jupyter_client.asynchronous import AsyncKernelClient
     from jupyter_client.kernelspec import KernelSpecManager
@@ -96,12 +98,15 @@ def kernel(log: TextIO) -> Iterator[Any]:
     at_once = True
     try:
         try:
-            manager.start_kernel(
-                stdout=log,
-                stderr=log,
-                cwd=str(settings.PROJECT),
-                extra_arguments=["--HistoryManager.hist_file=:memory:"],
-            )
+            with lock.open("a") as held:
+                fcntl.flock(held, fcntl.LOCK_SH)
+                manager.start_kernel(
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=[held.fileno()],
+                    cwd=str(settings.PROJECT),
+                    extra_arguments=["--HistoryManager.hist_file=:memory:"],
+                )
         except Exception as error:
             told = f"{type(error).__name__}: {error}"
             raise ChapterFailed("the start of the kernel", told) from error

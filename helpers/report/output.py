@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from helpers import settings
 from helpers.settings import ParameterError, Run
 
 FORMAT = "adversarial-examples-report build 1"
+ORPHAN_SECONDS = 15.0
 SOURCES = ("helpers", "notebooks", "profiles", "tests", "benchmarks", "data", ".git", ".venv")
 
 
@@ -51,6 +54,11 @@ class Output:
     @property
     def manifest(self) -> Path:
         return self.folder / "manifest.json"
+
+    @property
+    def kernel_lock(self) -> Path:
+        """Held by a kernel as long as it lives, even if the build is killed."""
+        return self.folder / ".kernel.lock"
 
     @property
     def store(self) -> Path:
@@ -164,9 +172,24 @@ def locked(output: Output) -> Iterator[None]:
             "choose a folder of your own"
         ) from None
     try:
+        _wait_for_orphan(output)
         yield
     finally:
         lock.release()
+
+
+def _wait_for_orphan(output: Output) -> None:
+    """Let the kernel of a killed build end, as it does within a second or so, before it writes."""
+    with output.kernel_lock.open("w") as file:
+        for _ in range(round(ORPHAN_SECONDS / 0.2)):
+            try:
+                return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.2)
+    raise ParameterError(
+        f"a kernel of an earlier, killed build still runs in {output.folder}; "
+        "end it (an ipykernel process), or choose another --output"
+    )
 
 
 def _remove(path: Path) -> None:

@@ -36,12 +36,8 @@ def _digest(content: Any) -> str:
 
 
 def _source(chapter: str) -> str:
-    import nbformat
-
-    notebook = nbformat.read(settings.NOTEBOOKS / f"{chapter}.ipynb", as_version=4)
-    return _digest(
-        [(cell.cell_type, cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells]
-    )
+    # Outputs, cell ids and execution counts are not what makes a result.
+    return _digest(settings.notebook_cells(chapter))
 
 
 def code_fingerprint(source: str) -> str:

@@ -1,0 +1,226 @@
+"""How a figure or table gets into a notebook's output, and with it onto the page and into files."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from numbers import Integral, Number
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import matplotlib.pyplot as plt
+import pandas as pd
+from IPython.display import HTML, display
+from matplotlib.figure import Figure
+
+from helpers.figures import style
+from helpers.store import write_atomically
+
+PNG_DPI = 108
+MEDIA_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
+# The tags a caption may use; everything else in it is shown as written.
+CAPTION_TAG = re.compile(r"&lt;(/?)(i|b|sub|sup)&gt;")
+TAG = r"<\1\2>"
+# Text that reads as a number, perhaps with its interval or unit, and lines up like one.
+NUMBER_LIKE = re.compile(r"[-+−]?\d[\d.,]*( ?%| \[.*\])?")
+MISSING = '<span role="img" aria-label="no value">–</span>'
+
+_folder: Path | None = None
+
+
+def save_to(folder: str | Path | None) -> None:
+    """Also write what is shown from now on below `folder`, as files; None: no longer.
+
+    Figures become ``figures/<id>.svg`` or ``.png``, tables ``tables/<id>.csv``.
+    """
+    global _folder
+    _folder = None if folder is None else Path(folder)
+
+
+def show_figure(
+    figure: Figure,
+    number: str,
+    *,
+    dataset: str | None = None,
+    caption: str,
+    alt: str,
+    kind: str = "svg",
+) -> None:
+    """Show a figure with its number, caption and alt text, and close it.
+
+    Parameters
+    ----------
+    figure
+        A matplotlib figure.
+    number
+        The report's own number (``7``), or chapter and number for a figure it does not have
+        (``03.1``).
+    dataset
+        Name of the data set shown, where a figure exists once for each.
+    caption
+        What is shown, on which data, how many images, which parameters. May hold ``<i>``, ``<b>``,
+        ``<sub>`` and ``<sup>``; all else is escaped.
+    alt
+        What the picture says, for readers who do not see it.
+    kind
+        ``svg`` for curves and diagrams, ``png`` for grids of images.
+
+    Raises
+    ------
+    ValueError
+        If caption or alt text is empty, the number is none, or the kind does not exist.
+    """
+    identity = _identity("figure", number, dataset)
+    if kind not in MEDIA_TYPES:
+        raise ValueError(f"kind = {kind!r}; there are {', '.join(MEDIA_TYPES)}")
+    if not alt.strip():
+        raise ValueError(f"{identity} needs an alt text: what the picture says, in words")
+    heading = _caption("Figure", number, dataset, caption)
+    picture = render(figure, kind)
+    plt.close(figure)
+    if _folder is not None:
+        write_atomically(_folder / "figures" / f"{identity}.{kind}", picture)
+    source = f"data:{MEDIA_TYPES[kind]};base64,{base64.b64encode(picture).decode()}"
+    words = html.escape(" ".join(alt.split()))
+    display(
+        HTML(
+            f'<figure id="{identity}" class="figure"><img alt="{words}" src="{source}">'
+            f"{heading}</figure>"
+        )
+    )
+
+
+def render(figure: Figure, kind: str) -> bytes:
+    """Draw a figure as SVG or PNG on white; the same figure gives the same bytes."""
+    # Both would otherwise name the date or the version that drew them.
+    metadata = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}[kind]
+    buffer = BytesIO()
+    with matplotlib.rc_context(style()):
+        figure.savefig(
+            buffer,
+            format=kind,
+            dpi=PNG_DPI if kind == "png" else 150,
+            facecolor="white",
+            bbox_inches="tight",
+            pad_inches=0.08,
+            metadata=metadata,
+        )
+    return buffer.getvalue()
+
+
+def show_table(
+    frame: pd.DataFrame,
+    number: str,
+    *,
+    dataset: str | None = None,
+    caption: str,
+    index: bool = False,
+    formats: Mapping[str, str | Callable[[Any], str]] | None = None,
+) -> None:
+    """Show a table with its number and caption.
+
+    Parameters
+    ----------
+    frame
+        The table; its first column names the rows.
+    number, dataset, caption
+        As for :func:`show_figure`.
+    index
+        Show the frame's index as the first column.
+    formats
+        Column to format: a format specification (``.1f``) or a function. Missing values are always
+        an en dash.
+
+    Raises
+    ------
+    ValueError
+        If the table or the caption is empty, or a format names a column that does not exist.
+    """
+    identity = _identity("table", number, dataset)
+    if frame.empty:
+        raise ValueError(f"{identity} is empty: {len(frame)} rows, {len(frame.columns)} columns")
+    heading = _caption("Table", number, dataset, caption)
+    shown = frame.reset_index() if index else frame
+    formats = dict(formats or {})
+    unknown = [column for column in formats if column not in shown.columns]
+    if unknown:
+        raise ValueError(f"no column {unknown[0]!r} to format; there are {list(shown.columns)}")
+    formats = {name: _decimals(shown[name]) for name in shown.select_dtypes(float)} | formats
+    head = "".join(f'<th scope="col">{html.escape(str(name))}</th>' for name in shown.columns)
+    body = "".join(
+        _row(values, [formats.get(name) for name in shown.columns])
+        for values in shown.itertuples(index=False, name=None)
+    )
+    if _folder is not None:
+        write_atomically(_folder / "tables" / f"{identity}.csv", frame.to_csv(index=index))
+    display(
+        HTML(
+            f'<figure id="{identity}" class="table">{heading}<table><thead><tr>{head}</tr></thead>'
+            f"<tbody>{body}</tbody></table></figure>"
+        )
+    )
+
+
+def _identity(kind: str, number: str, dataset: str | None) -> str:
+    if not isinstance(number, str) or not re.fullmatch(r"\d+(\.\d+)*", number):
+        raise ValueError(f"{kind} number {number!r}: expected text such as '7' or '03.1'")
+    if dataset is not None and not re.fullmatch(r"\w[\w-]*", dataset):
+        raise ValueError(f"data set {dataset!r}: expected a name of letters, digits, _ and -")
+    return "-".join([kind, number.replace(".", "-"), *([dataset] if dataset else [])])
+
+
+def _caption(kind: str, number: str, dataset: str | None, caption: str) -> str:
+    """Write the figcaption; only the tags that the caption may use stay tags."""
+    if not caption.strip():
+        raise ValueError(f"{kind} {number} needs a caption: what is shown, on which data")
+    text = html.escape(" ".join(caption.split()), quote=False)
+    opened: list[str] = []
+    for closing, tag in CAPTION_TAG.findall(text):
+        if not closing:
+            opened.append(tag)
+        elif not opened or opened.pop() != tag:
+            raise ValueError(f"the caption of {kind} {number} closes <{tag}> where it is not open")
+    if opened:
+        raise ValueError(f"the caption of {kind} {number} never closes <{opened[-1]}>")
+    title = f"{kind} {number} ({dataset})." if dataset else f"{kind} {number}."
+    return f"<figcaption><b>{title}</b> {CAPTION_TAG.sub(TAG, text)}</figcaption>"
+
+
+def _decimals(column: pd.Series) -> str:
+    """Choose the decimals that show each number of a column to four digits, the same for all."""
+    texts = [f"{value:.4g}" for value in column[column.notna()]]
+    if any("e" in text or "n" in text for text in texts):  # 1e-07, inf
+        return ".4g"
+    return f".{max((len(text.partition('.')[2]) for text in texts), default=0)}f"
+
+
+def _row(values: tuple, formats: list) -> str:
+    cells = []
+    for position, (value, how) in enumerate(zip(values, formats, strict=True)):
+        text, numeric = _cell(value, how)
+        kind = ' class="number"' if numeric else ""
+        cells.append(f"<td{kind}>{text}</td>" if position else f'<th scope="row"{kind}>{text}</th>')
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _cell(value: Any, how: str | Callable[[Any], str] | None) -> tuple[str, bool]:
+    """Write a cell's content, and tell whether it reads as a number."""
+    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
+        return MISSING, True
+    if callable(how):
+        text = str(how(value))
+    elif how is not None:
+        text = format(value, how)
+    elif pd.api.types.is_bool(value):
+        text = "yes" if value else "no"
+    elif isinstance(value, Integral):
+        text = f"{value:,}"
+    elif isinstance(value, Number):
+        text = f"{value:.4g}"
+    else:
+        text = str(value)
+    return html.escape(text), NUMBER_LIKE.fullmatch(text) is not None

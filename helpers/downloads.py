@@ -1,0 +1,291 @@
+"""Download the official archives and lay them out, checked, in one step or not at all.
+
+Everything under way stands in ``DATA_DIR/.downloads``; a data set's own folder appears there,
+complete, by one renaming at the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import stat
+import tarfile
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pooch
+import requests
+import urllib3
+from filelock import FileLock
+from tqdm import tqdm
+
+WORKSHOP = ".downloads"
+STAMP = ".verified.json"
+TRIES = 4  # for each address
+BACKOFF = 0.5  # seconds before the second try, doubled for each later one
+TIMEOUT = (3.0, 20.0)  # seconds to connect, and to wait for the next bytes
+
+
+class DataError(ValueError):
+    """A data set that is absent, incomplete or damaged, or cannot be downloaded."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One file of the official source, its MD5 checksum, and the addresses that serve it."""
+
+    name: str
+    md5: str
+    urls: tuple[str, ...]
+
+
+MNIST_MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+ARCHIVES: dict[str, tuple[Archive, ...]] = {
+    "mnist": tuple(
+        Archive(f"{name}-ubyte.gz", md5, tuple(f"{url}{name}-ubyte.gz" for url in MNIST_MIRRORS))
+        for name, md5 in {
+            "train-images-idx3": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+            "train-labels-idx1": "d53e105ee54ea40749a09fcbcd1e9432",
+            "t10k-images-idx3": "9fb629c4189551a2d022fa330f9573f3",
+            "t10k-labels-idx1": "ec29112dd5afa0611ce80d1b7f02629c",
+        }.items()
+    ),
+    "cifar10": (
+        Archive(
+            "cifar-10-binary.tar.gz",
+            "c32a1d4ab5d03f1284b67883e8d87530",
+            ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
+        ),
+    ),
+    "tiny_imagenet": (
+        Archive(
+            "tiny-imagenet-200.zip",
+            "90528d7ca1a48142e341f4ef8d21d0de",
+            ("http://cs231n.stanford.edu/tiny-imagenet-200.zip",),
+        ),
+    ),
+}
+
+
+def obtain(name: str, folder: Path, fingerprints: Callable[[Path], dict[str, str]]) -> None:
+    """Make the folder of a data set from its official archives, downloading what is not there.
+
+    Parameters
+    ----------
+    name
+        A key of `ARCHIVES`.
+    folder
+        The folder to make: absent or empty. Its name is the top folder inside the archive.
+    fingerprints
+        Called with the unpacked folder; what it returns is written into the stamp.
+
+    Raises
+    ------
+    DataError
+        If nothing can be downloaded, if a checksum differs, or if an archive is unsafe to unpack.
+        `folder` is then as it was.
+    """
+    workshop = folder.parent / WORKSHOP
+    try:
+        workshop.mkdir(exist_ok=True)
+        with FileLock(workshop / f"{name}.lock"):
+            if folder.is_dir() and any(folder.iterdir()):
+                return  # another process was faster
+            files = [fetch(archive, workshop) for archive in ARCHIVES[name]]
+            with tempfile.TemporaryDirectory(dir=workshop) as scratch:
+                made = Path(scratch) / folder.name
+                if name == "mnist":
+                    made.mkdir()
+                    for file in files:
+                        shutil.copy2(file, made)
+                else:
+                    unpack(files[0], Path(scratch), top=folder.name)
+                    write_stamp(made, ARCHIVES[name][0], fingerprints(made))
+                os.replace(made, folder)
+            for file in files:
+                file.unlink(missing_ok=True)  # one laid beside the folder by hand is kept, below
+    except OSError as error:
+        raise DataError(f"{error.filename or folder}: {error.strerror or error}") from error
+
+
+def fetch(archive: Archive, folder: Path) -> Path:
+    """Download one file into `folder`, resuming what is there of it, and check its MD5 checksum.
+
+    A file of that name that somebody has put beside `folder` is taken instead, if it is whole.
+
+    Returns
+    -------
+    Path
+        The file, complete.
+
+    Raises
+    ------
+    DataError
+        If no address serves the right content; the message holds the reason for each address.
+    """
+    pooch.get_logger().setLevel("WARNING")
+    by_hand = folder.parent / archive.name
+    if by_hand.is_file():
+        found = hashlib.md5(by_hand.read_bytes()).hexdigest()
+        if found != archive.md5:
+            raise DataError(
+                f"{by_hand}: MD5 {found}, but the official archive has {archive.md5}; "
+                "it is damaged, half-downloaded or another file: remove or replace it"
+            )
+        shutil.copy2(by_hand, folder / archive.name)
+    part = folder / f"{archive.name}.part"
+    reasons = []
+    for url in archive.urls:
+        host = requests.utils.urlparse(url).netloc
+        try:
+            return Path(
+                pooch.retrieve(
+                    url,
+                    known_hash=f"md5:{archive.md5}",
+                    fname=archive.name,
+                    path=folder,
+                    downloader=_resuming(part),
+                )
+            )
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            reasons.append(f"{host}: {_reason(error)}")
+        except ValueError:  # pooch: the checksum differs; the file is gone already
+            reasons.append(f"{host}: serves other content than the MD5 {archive.md5} stands for")
+    raise DataError(f"{archive.name} could not be downloaded ({'; '.join(reasons)})")
+
+
+def _resuming(part: Path) -> Callable[[str, str, object], None]:
+    """Make a downloader for pooch that keeps what has arrived in `part`."""
+
+    def download(url: str, output_file: str, _pooch: object) -> None:
+        for attempt in range(1, TRIES + 1):
+            try:
+                _append(url, part)
+                break
+            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+                if attempt == TRIES or not _worth_retrying(error):
+                    raise
+                time.sleep(BACKOFF * 2 ** (attempt - 1))
+        os.replace(part, output_file)
+
+    return download
+
+
+def _append(url: str, part: Path) -> None:
+    """Ask for the bytes that `part` lacks, and add them."""
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"Accept-Encoding": "identity"}  # .gz files must arrive as they are
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        content_range = response.headers.get("Content-Range", "")
+        if response.status_code == 416 and content_range == f"bytes */{have}":
+            return  # it was complete
+        resumed = response.status_code == 206
+        if response.status_code == 416 or (
+            resumed and not content_range.startswith(f"bytes {have}-")
+        ):
+            part.unlink()
+            raise requests.exceptions.ChunkedEncodingError("the server resumes at another place")
+        response.raise_for_status()
+        if not resumed:
+            have = 0
+        length = response.headers.get("Content-Length")
+        total = have + int(length) if length else None
+        with (
+            part.open("ab" if resumed else "wb") as file,
+            tqdm(
+                desc=part.stem, initial=have, total=total, unit="B", unit_scale=True, leave=False
+            ) as bar,
+        ):
+            for chunk in response.raw.stream(1 << 16, decode_content=False):
+                file.write(chunk)
+                bar.update(len(chunk))
+    if total is not None and part.stat().st_size != total:
+        raise requests.exceptions.ChunkedEncodingError(
+            f"{part.stat().st_size:,} of {total:,} bytes arrived"
+        )
+
+
+def _worth_retrying(error: Exception) -> bool:
+    """Tell a passing fault from a refusal, or from a host that cannot be reached at all."""
+    if isinstance(error, requests.HTTPError):
+        return error.response.status_code >= 500 or error.response.status_code == 429
+    if isinstance(error, requests.ConnectTimeout):
+        return False
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    return not isinstance(cause, urllib3.exceptions.NewConnectionError)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, requests.HTTPError):
+        return f"{error.response.status_code} {error.response.reason}"
+    if not _worth_retrying(error):
+        return "cannot be reached"
+    return f"the connection broke {TRIES} times ({type(error).__name__})"
+
+
+def unpack(archive: Path, target: Path, *, top: str) -> None:
+    """Unpack a ``.zip`` or tar archive into `target`.
+
+    Raises
+    ------
+    DataError
+        Before anything is written, if a member is a link or a device, or would land outside
+        ``target/top``. Or if the archive is damaged.
+    """
+    try:
+        if archive.suffix == ".zip":
+            with zipfile.ZipFile(archive) as file:
+                members = file.infolist()
+                for member in members:
+                    kind = stat.S_IFMT(member.external_attr >> 16)
+                    _check_member(
+                        archive, member.filename, top, kind in (0, stat.S_IFREG, stat.S_IFDIR)
+                    )
+                for member in tqdm(members, desc=f"unpack {archive.name}", leave=False):
+                    file.extract(member, target)
+        else:
+            with tarfile.open(archive) as file:
+                members = file.getmembers()
+                for member in members:
+                    _check_member(archive, member.name, top, member.isfile() or member.isdir())
+                file.extractall(target, members, filter="data")
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
+        raise DataError(f"{archive}: cannot be unpacked ({error})") from error
+    if not (target / top).is_dir():
+        raise DataError(f"{archive}: holds no folder {top}")
+
+
+def _check_member(archive: Path, name: str, top: str, plain: bool) -> None:
+    path = PurePosixPath(name.replace("\\", "/"))
+    if not plain:
+        raise DataError(f"{archive}: {name!r} is neither a file nor a folder; not unpacked")
+    if path.is_absolute() or ".." in path.parts or path.parts[:1] != (top,):
+        raise DataError(f"{archive}: {name!r} would land outside {top}; not unpacked")
+
+
+def write_stamp(folder: Path, archive: Archive, fingerprints: dict[str, str]) -> None:
+    """Note in `folder` what the content of the verified archive is."""
+    stamp = {"archive": archive.name, "md5": archive.md5, "sha256": fingerprints}
+    temporary = folder / f"{STAMP}.tmp"
+    temporary.write_text(json.dumps(stamp, indent=1) + "\n")
+    os.replace(temporary, folder / STAMP)
+
+
+def matches_stamp(folder: Path, archive: Archive, fingerprints: dict[str, str]) -> bool:
+    """Tell whether the content of `folder` is still what the verified archive held."""
+    with contextlib.suppress(OSError, ValueError):
+        stamp = json.loads((folder / STAMP).read_text())
+        return stamp == {"archive": archive.name, "md5": archive.md5, "sha256": fingerprints}
+    return False

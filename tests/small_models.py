@@ -1,0 +1,46 @@
+"""Small models whose answers are known, and images for them."""
+
+import keras
+import numpy as np
+
+SHAPE = (4, 4, 1)
+
+
+def linear_model(n_classes: int = 3, seed: int = 0, scale: float = 1.0) -> keras.Model:
+    """A softmax regression: logits = W x + b, so gradients and distances have closed forms."""
+    model = keras.Sequential(
+        [keras.Input(SHAPE), keras.layers.Flatten(), keras.layers.Dense(n_classes)]
+    )
+    generator = np.random.default_rng(seed)
+    weights = generator.normal(0, scale, (16, n_classes)).astype(np.float32)
+    model.set_weights([weights, np.zeros(n_classes, np.float32)])
+    return model
+
+
+def small_network(n_classes: int = 3, seed: int = 0) -> keras.Model:
+    """A small convolutional network with dropout and ReLU."""
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential(
+        [
+            keras.Input(SHAPE),
+            keras.layers.Conv2D(8, 2, activation="relu"),
+            keras.layers.Flatten(),
+            keras.layers.Dropout(0.3),
+            keras.layers.Dense(16, activation="relu"),
+            keras.layers.Dense(n_classes),
+        ]
+    )
+
+
+def images(n: int = 12, seed: int = 0) -> np.ndarray:
+    """Images well inside [0, 1], so that small steps are not clipped."""
+    return np.random.default_rng(seed).uniform(0.3, 0.7, (n, *SHAPE)).astype(np.float32)
+
+
+def blobs(n: int = 240, n_classes: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Classes that a network learns in a second: one bright row each, with noise."""
+    generator = np.random.default_rng(seed)
+    y = np.arange(n, dtype=np.int32) % n_classes
+    x = generator.uniform(0, 0.6, (n, *SHAPE))
+    x[np.arange(n), y] += 0.3
+    return np.clip(x, 0, 1).astype(np.float32), y

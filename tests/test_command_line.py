@@ -1,0 +1,286 @@
+"""The command line and the set-up: what is refused, with which words and which exit code."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from helpers import settings
+from helpers.report.cli import spread
+from helpers.report.output import Output, locked
+from helpers.settings import ParameterError
+
+PROJECT = Path(__file__).resolve().parents[1]
+SETUP = PROJECT / "helpers" / "report" / "setup.sh"
+
+REFUSED = {
+    "profile": (["qiuck"], ["no profile 'qiuck'", "did you mean 'quick'", "pair, quick"]),
+    "run": (["--only", "03_attacks"], ["no run '03_attacks'", "02_models:digits"]),
+    "run-data": (["--only", "02_models:mnist"], ["no run '02_models:mnist'", "02_models:shapes"]),
+    "parameter": (["--set", "sise=3"], ["'sise'", "did you mean 'size'", "seed"]),
+    "type": (["--set", "size=big"], ["size = 'big'", "integer"]),
+    "range": (["--set", "size=0"], ["size = 0", "greater than or equal to 1"]),
+    "choice": (["--set", "mode=bad"], ["mode = 'bad'", "'good'"]),
+    "second": (["--set", "size=3", "seed=x"], ["seed = 'x'"]),
+    "no-value": (["--set", "size"], ["expected name=value"]),
+    "output-dir": (["--set", "output_dir=x"], ["use --output DIR"]),
+    "store-dir": (["--set", "store_dir=x"], ["use --output DIR"]),
+    "data-dir": (["--set", "data_dir=x"], ["use --data-dir DIR"]),
+    "dataset": (["--set", "dataset=mnist"], ["use --only"]),
+    "no-data": (["--data-dir", "nowhere"], ["no such folder", "cifar-10-batches-bin"]),
+    "data-file": (["--data-dir", "driver.py"], ["a folder was expected"]),
+    "file": (["--output", "driver.py"], ["a folder was expected", "driver.py is a file"]),
+    "below-file": (["--output", "driver.py/x"], ["driver.py is a file"]),
+    "project": (["--output", "."], ["holds the project itself", "build/quick"]),
+    "above": (["--output", ".."], ["holds the project itself"]),
+    "sources": (["--output", "notebooks/out"], ["notebooks/ holds the project's sources"]),
+    "option": (["--frsh"], ["No such option", "--fresh"]),
+    "two-profiles": (["quick", "pair"], ["unexpected extra argument"]),
+    "no-argument": (["--output"], ["requires an argument"]),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_arguments_exit_2_before_anything_runs(sandbox, case):
+    arguments, words = REFUSED[case]
+    done = sandbox.run(*arguments)
+    assert done.returncode == 2
+    for word in words:
+        assert word in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (sandbox.root / "build").exists()
+    assert not (sandbox.root / "notebooks" / "out").exists()
+
+
+def test_unwritable_output_is_refused(sandbox):
+    if not Path("/proc").is_dir():
+        pytest.skip("/proc is the one folder that refuses even the superuser")
+    done = sandbox.run("--output", "/proc/report")
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+
+
+def test_foreign_folder_is_refused_and_left_alone(sandbox):
+    foreign = sandbox.root / "mine"
+    (foreign / "notebooks").mkdir(parents=True)
+    (foreign / "notebooks" / "thesis.ipynb").write_text("{}")
+    for arguments in ([], ["--fresh"]):
+        done = sandbox.run("--output", "mine", *arguments)
+        assert done.returncode == 2
+        assert "holds notebooks, which no build wrote" in done.stderr
+    assert [path.name for path in foreign.rglob("*")] == ["notebooks", "thesis.ipynb"]
+
+
+def test_other_profiles_build_is_refused(built):
+    done = built.run("pair", "--output", "build/quick")
+    assert done.returncode == 2
+    assert "holds a build of the profile 'quick'" in done.stderr
+    assert "--fresh" in done.stderr
+
+
+def test_second_build_in_the_same_folder_is_refused(sandbox):
+    sandbox.output.mkdir(parents=True)
+    with FileLock(sandbox.output / ".lock"):
+        done = sandbox.run()
+    assert done.returncode == 2
+    assert "another build is running" in done.stderr
+
+
+def test_kernel_that_outlives_a_killed_build_is_waited_for(sandbox, monkeypatch):
+    monkeypatch.setattr("helpers.report.output.ORPHAN_SECONDS", 0.5)
+    output = Output(sandbox.output)
+    with locked(output):
+        pass
+    with output.kernel_lock.open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_SH)
+        with pytest.raises(ParameterError, match="still runs"), locked(output):
+            pytest.fail("not to be reached")
+    with locked(output):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: text.replace("runs:", "rnus:"), "exactly the entries"),
+        (lambda text: text + "  - [", "quick.yaml"),
+        (
+            lambda _: "{purpose: none, common: {}, datasets: {}, chapters: {}, runs: []}",
+            "its list of runs is empty",
+        ),
+        (lambda text: text.replace('"08_findings"', '"01_data"'), "listed twice"),
+        (lambda text: text.replace('"02_models:shapes"', '"02_models"'), "needs a data set"),
+    ],
+)
+def test_broken_profile_is_refused(sandbox, change, words):
+    path = sandbox.root / "profiles" / "quick.yaml"
+    path.write_text(change(path.read_text()))
+    done = sandbox.run()
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(None, "cannot be read"), ("not JSON", "not a notebook")]
+)
+def test_broken_notebook_is_refused(sandbox, content, words):
+    path = sandbox.root / "notebooks" / "02_models.ipynb"
+    path.unlink() if content is None else path.write_text(content)
+    done = sandbox.run()
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "02_models.ipynb" in done.stderr
+
+
+def test_help_and_list_exit_0_and_build_nothing(sandbox):
+    told = sandbox.run("--help")
+    listed = sandbox.run("--list")
+    assert told.returncode == listed.returncode == 0
+    assert "Exit codes" in told.stdout
+    assert re.search(r"02_models:shapes +not built yet", listed.stdout)
+    assert "pair" in listed.stdout
+    assert not (sandbox.root / "build").exists()
+
+
+def test_command_line_imports_nothing_heavy():
+    code = (
+        "import sys, helpers.report.cli; "
+        "print([m for m in ('tensorflow', 'keras', 'papermill', 'nbconvert', 'nbformat', "
+        "'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_lists_of_values_are_spread(sandbox, monkeypatch):
+    monkeypatch.setattr(settings, "PROFILES", sandbox.root / "profiles")
+    arguments = ["--only", "a", "b:c", "quick", "--set", "x=1", "y=2", "--fresh"]
+    expected = ["--only", "a", "--only", "b:c", "quick", "--set", "x=1", "--set", "y=2", "--fresh"]
+    assert spread(arguments) == expected
+    assert spread(["--set", "x=1", "pair"]) == ["--set", "x=1", "pair"]
+    assert spread(["pair", "--only", "a"]) == ["pair", "--only", "a"]
+
+
+# The set-up, in a folder of its own and with a stand-in for what takes minutes.
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "helpers" / "report").mkdir(parents=True)
+    shutil.copy(SETUP, tmp_path / "helpers" / "report")
+    for name in ("build_report.sh", "run_tests.sh"):
+        shutil.copy(PROJECT / name, tmp_path)
+    (tmp_path / "requirements.lock").write_text("numpy==2.0\n")
+    (tmp_path / "pyproject.toml").write_text("[project]\n")
+    return tmp_path
+
+
+def bash(text: str, project: Path, **environment: str) -> subprocess.CompletedProcess:
+    script = f'set -euo pipefail; source "{SETUP}"; project="{project}"; {text}'
+    return subprocess.run(
+        ["bash", "-c", script],
+        capture_output=True,
+        text=True,
+        cwd="/",
+        env={**os.environ, **environment},
+        timeout=120,
+    )
+
+
+FAKE = """
+make_environment() {
+  echo made >> "$1/log"; sleep 0.3; mkdir -p "$1/.venv"; set_up_stamp "$1" > "$1/.venv/.set-up"
+}
+"""
+
+
+@pytest.mark.parametrize("name", ["build_report.sh", "run_tests.sh", "helpers/report/setup.sh"])
+def test_scripts_parse(name):
+    subprocess.run(["bash", "-n", PROJECT / name], check=True)
+    assert name.endswith("setup.sh") or os.access(PROJECT / name, os.X_OK)
+
+
+def test_set_up_is_done_once_and_again_when_the_lock_changes(project):
+    assert bash(FAKE + 'set_up "$project"; set_up "$project"', project).returncode == 0
+    assert (project / "log").read_text() == "made\n"
+    (project / "requirements.lock").write_text("numpy==2.1\n")
+    assert bash(FAKE + 'set_up "$project"', project).returncode == 0
+    assert (project / "log").read_text() == "made\nmade\n"
+
+
+def test_two_set_ups_at_once_make_one_environment(project):
+    text = FAKE + '(set_up "$project") & (set_up "$project") & wait'
+    assert bash(text, project).returncode == 0
+    assert (project / "log").read_text() == "made\n"
+
+
+def test_failing_set_up_says_so_and_is_redone(project):
+    text = 'install_into_venv() { echo "$@" >> "$project/log"; false; }; set_up "$project"; echo on'
+    done = bash(text, project)
+    assert done.returncode == 3
+    assert "could not be installed" in done.stderr
+    assert "on" not in done.stdout.split()
+    assert (project / ".venv" / ".set-up").read_text() == "unfinished\n"
+    (project / ".venv" / "half-installed").touch()
+    done = bash('install_into_venv() { echo "$@" >> "$project/log"; }; set_up "$project"', project)
+    assert done.returncode == 0
+    assert not (project / ".venv" / "half-installed").exists()
+    assert (project / "log").read_text().splitlines()[-2:] == [
+        "--require-hashes -r requirements.lock",
+        "--no-deps --no-build-isolation -e .",
+    ]
+
+
+def test_missing_python_is_explained(project, tmp_path):
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    broken = bin_folder / "python3.12"  # a version manager's stand-in
+    broken.write_text("#!/bin/sh\nexit 127\n")
+    broken.chmod(0o755)
+    done = bash(f'PATH="{bin_folder}"; find_python', project)
+    assert done.returncode == 3
+    assert "Python 3.11 or 3.12 is needed" in done.stderr
+
+
+def fake_python(project: Path) -> None:
+    (project / ".venv" / "bin").mkdir(parents=True)
+    python = project / ".venv" / "bin" / "python"
+    python.write_text('#!/bin/sh\necho "$@"\nexit 7\n')
+    python.chmod(0o755)
+    bash('set_up_stamp "$project" > "$project/.venv/.set-up"', project)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], "-m pytest --nbval-lax --nbval-current-env tests notebooks"),
+        (["-k", "x"], "-m pytest --nbval-lax --nbval-current-env tests notebooks -k x"),
+        (["helpers::a", "-x"], "-m pytest helpers::a -x"),
+    ],
+)
+def test_run_tests_passes_arguments_and_exit_code(project, arguments, expected):
+    fake_python(project)
+    done = subprocess.run(
+        [project / "run_tests.sh", *arguments], capture_output=True, text=True, cwd="/"
+    )
+    assert (done.stdout.strip(), done.returncode) == (expected, 7)
+
+
+def test_build_report_passes_arguments_and_exit_code_from_anywhere(project):
+    fake_python(project)
+    done = subprocess.run(
+        [project / "build_report.sh", "quick", "--set", "a=b c"],
+        capture_output=True,
+        text=True,
+        cwd="/",
+    )
+    assert (done.stdout.strip(), done.returncode) == ("-P -m helpers.report quick --set a=b c", 7)

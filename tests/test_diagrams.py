@@ -1,0 +1,116 @@
+"""Diagrams say what they are given; the one of InceptionV3 is read from the model."""
+
+import keras
+import matplotlib
+import numpy as np
+import pytest
+
+from helpers import diagrams, models
+
+IMAGES = np.random.default_rng(0).random((4, 8, 8, 1))
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.findobj(matplotlib.text.Text) if text.get_text()]
+
+
+def pictures(figure):
+    return figure.findobj(matplotlib.image.AxesImage)
+
+
+@pytest.fixture(scope="module")
+def inception():
+    return models.build("inception_v3", (64, 64, 3), 10, seed=0, input_size=75, width=0.25)
+
+
+@pytest.mark.parametrize(("n_members", "drawn"), [(1, [1]), (4, [1, 2, 3, 4]), (10, [1, 2, 3, 10])])
+def test_ensemble_diagram_draws_first_and_last_members(n_members, drawn):
+    found = texts(diagrams.ensemble_diagram(n_members))
+    assert [text for text in found if text.startswith("member ")] == [f"member {k}" for k in drawn]
+    assert ("⋮" in found) == (n_members > 4)
+
+
+def test_ensemble_diagram_shows_image_and_vote():
+    figure = diagrams.ensemble_diagram(3, image=IMAGES[0], vote="majority")
+    assert len(pictures(figure)) == 1
+    assert any("majority" in text for text in texts(figure))
+
+
+def test_bagging_diagram_shows_the_rows_of_each_replicate():
+    noisy = np.clip(IMAGES + 0.1, 0, 1)
+    figure = diagrams.bagging_diagram(
+        IMAGES, noisy, [np.array([0, 0, 3, 1]), np.array([2, 2, 2, 2])], n_members=10, sigma=0.1
+    )
+    shown = [picture.get_array() for picture in pictures(figure)]
+    assert len(shown) == 4 + 4 + 4 + 4
+    np.testing.assert_array_equal(shown[10], noisy[3, ..., 0])
+    found = texts(figure)
+    assert {"+ noise\n(σ = 0.1)", "member 2", "10 members", "vote"} <= set(found)
+    # Images drawn more than once have a thick frame: 2 in the first replicate, 4 in the second.
+    frames = [axes.spines["left"].get_linewidth() for axes in figure.axes[0].child_axes]
+    assert sum(width > 2 for width in frames) == 6
+
+
+def test_inception_diagram_is_read_from_the_model(inception):
+    found = texts(diagrams.inception_diagram(inception))
+    assert {"pixels\n64×64×3", "resizing\n75×75×3", "new last layer\n10 classes"} <= set(found)
+    assert "stem: 5 convolutions, 2 max pools\n7×7×48" in found
+    assert "mixed0\n4 branches\n7×7×64" in found
+    assert "mixed10\n4 branches\n1×1×512" in found
+    assert sum(text.startswith("mixed") and "branches" in text for text in found) == 11
+
+    other = models.build("inception_v3", (48, 48, 3), 7, seed=0, input_size=139, width=0.1)
+    found = texts(diagrams.inception_diagram(other))
+    assert {"pixels\n48×48×3", "resizing\n139×139×3", "new last layer\n7 classes"} <= set(found)
+    filters = other.layers[3].get_layer("mixed0").output.shape[-1]
+    assert f"mixed0\n4 branches\n15×15×{filters}" in found
+
+
+def test_branches_of_the_blocks(inception):
+    blocks = diagrams.inception_blocks(inception.layers[3])
+    assert [len(block.branches) for block in blocks] == [4, 4, 4, 3, 4, 4, 4, 4, 3, 4, 4]
+    assert blocks[0].branches == (
+        ("conv 1×1, 16",),
+        ("conv 1×1, 12", "conv 5×5, 16"),
+        ("conv 1×1, 16", "conv 3×3, 24", "conv 3×3, 24"),
+        ("avg pool 3×3", "conv 1×1, 8"),
+    )
+    assert blocks[3].branches[2] == ("max pool 3×3, stride 2",)
+    assert blocks[9].branches[1] == ("conv 1×1, 96", "conv 1×3, 96\nand conv 3×1, 96")
+    assert blocks[9].start.name == "mixed8"
+
+
+def test_another_block_can_be_unfolded(inception):
+    found = texts(diagrams.inception_diagram(inception, unfold="mixed3"))
+    assert {"mixed3, unfolded", "from\nmixed2", "max pool 3×3, stride 2"} <= set(found)
+
+
+def plain_model():
+    inputs = keras.Input((8, 8, 1))
+    return keras.Model(inputs, keras.layers.Flatten()(inputs))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: diagrams.ensemble_diagram(0), "n_members = 0"),
+        (lambda: diagrams.ensemble_diagram(2, vote="best"), "there are mean, majority"),
+        (lambda: diagrams.bagging_diagram(IMAGES[:0], IMAGES[:0], []), "n at least 1"),
+        (lambda: diagrams.bagging_diagram(IMAGES, IMAGES[:2], []), "differ in shape"),
+        (lambda: diagrams.bagging_diagram(IMAGES, IMAGES, []), "no replicates"),
+        (lambda: diagrams.bagging_diagram(IMAGES, IMAGES, [np.array([4])]), "0 to 3 only"),
+        (
+            lambda: diagrams.bagging_diagram(IMAGES, IMAGES, [np.arange(4)] * 3, n_members=2),
+            "n_members = 2, but 3",
+        ),
+        (lambda: diagrams.inception_diagram(plain_model()), "holds no InceptionV3"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_unknown_block_is_refused(inception):
+    with pytest.raises(ValueError, match="no block 'mixed11'; there are mixed0"):
+        diagrams.inception_diagram(inception, unfold="mixed11")

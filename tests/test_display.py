@@ -1,0 +1,185 @@
+"""What show_figure and show_table put on the page and into files."""
+
+import base64
+
+import numpy as np
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+from matplotlib.figure import Figure
+
+from helpers import display
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """The HTML of what was displayed."""
+    pieces = []
+    monkeypatch.setattr(display, "display", lambda piece: pieces.append(piece.data))
+    yield pieces
+    display.save_to(None)
+
+
+def plot(slope=1.0):
+    figure = Figure(figsize=(3, 2))
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, slope], label="line")
+    axes.fill_between([0, 1], [0, 0], [1, 1], alpha=0.2)
+    axes.legend()
+    return figure
+
+
+def soup(pieces):
+    assert len(pieces) == 1
+    return BeautifulSoup(pieces[0], "html.parser")
+
+
+def test_figure_has_id_number_caption_and_alt(shown):
+    display.show_figure(
+        plot(), "7", dataset="tiny_shapes", caption="Accuracy, <i>n</i> = 3", alt='a "line" < 1'
+    )
+    page = soup(shown)
+    figure = page.find("figure")
+    assert figure["id"] == "figure-7-tiny_shapes"
+    assert figure["class"] == ["figure"]
+    assert figure.find("img")["alt"] == 'a "line" < 1'
+    assert figure.find("figcaption").b.text == "Figure 7 (tiny_shapes)."
+    assert figure.find("figcaption").i.text == "n"
+
+
+@pytest.mark.parametrize(
+    ("number", "dataset", "identity"),
+    [
+        ("7", None, "figure-7"),
+        ("03.1", None, "figure-03-1"),
+        ("03.1", "digits", "figure-03-1-digits"),
+    ],
+)
+def test_identity(shown, number, dataset, identity):
+    display.show_figure(plot(), number, dataset=dataset, caption="c", alt="a")
+    assert soup(shown).figure["id"] == identity
+
+
+def test_caption_is_escaped_but_for_the_safe_tags(shown):
+    caption = "<script>x</script> L<sub>2</sub> & 1 < 2 <b>bold</b> <b onclick='x'>"
+    display.show_figure(plot(), "1", caption=caption, alt="a")
+    assert "<script" not in shown[0]
+    assert "onclick='x'>" not in shown[0]
+    text = soup(shown).figcaption
+    assert text.sub.text == "2"
+    assert text.find_all("b")[1].text == "bold"
+    assert "<script>x</script>" in text.text
+    assert "1 < 2" in text.text
+
+
+@pytest.mark.parametrize("caption", ["<b>open", "closed</i>", "<b><i>crossed</b></i>"])
+def test_unbalanced_tags_are_refused(caption):
+    with pytest.raises(ValueError, match="closes <|never closes <"):
+        display.show_figure(plot(), "1", caption=caption, alt="a")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"alt": " "}, "alt text"),
+        ({"caption": ""}, "needs a caption"),
+        ({"number": "seven"}, "expected text such as '7'"),
+        ({"number": 7}, "expected text such as '7'"),
+        ({"dataset": 'a" b'}, "expected a name"),
+        ({"kind": "gif"}, "there are svg, png"),
+    ],
+)
+def test_bad_figures_are_refused(shown, change, message):
+    wanted = {"number": "7", "caption": "c", "alt": "a"} | change
+    with pytest.raises(ValueError, match=message):
+        display.show_figure(plot(), **wanted)
+    assert shown == []
+
+
+@pytest.mark.parametrize(("kind", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG")])
+def test_pictures_are_the_same_every_time(kind, start):
+    first, second = display.render(plot(), kind), display.render(plot(), kind)
+    assert first == second
+    assert first.startswith(start)
+    assert first != display.render(plot(0.5), kind)
+    assert b"<dc:date>" not in first
+
+
+def test_figure_is_white_and_self_contained(shown):
+    display.show_figure(plot(), "1", caption="c", alt="a")
+    source = soup(shown).img["src"]
+    assert source.startswith("data:image/svg+xml;base64,")
+    svg = base64.b64decode(source.partition(",")[2]).decode()
+    assert "fill: #ffffff" in svg
+    assert "<text" not in svg  # letters are paths: no font is needed
+
+
+def test_files_are_written_where_a_folder_is_set(shown, tmp_path):
+    display.save_to(tmp_path)
+    display.show_figure(plot(), "7", dataset="digits", caption="c", alt="a")
+    display.show_figure(plot(), "01.2", caption="c", alt="a", kind="png")
+    display.show_table(pd.DataFrame({"a": ["x"], "b": [0.123456]}), "4", caption="c")
+    display.save_to(None)
+    display.show_figure(plot(), "8", caption="c", alt="a")
+    files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
+    assert files == {"figures/figure-7-digits.svg", "figures/figure-01-2.png", "tables/table-4.csv"}
+    assert (tmp_path / "tables/table-4.csv").read_text() == "a,b\nx,0.123456\n"
+    assert (tmp_path / "figures/figure-7-digits.svg").read_bytes() == display.render(plot(), "svg")
+
+
+def test_table_cells(shown):
+    frame = pd.DataFrame(
+        {
+            "model <x>": ["a & b", "c"],
+            "weights": [1234567, 5],
+            "accuracy": [98.0, np.nan],
+            "interval": ["98.4 [97.1, 99.2]", None],
+            "within": [True, False],
+        }
+    )
+    display.show_table(frame, "4", dataset="digits", caption="c")
+    page = soup(shown)
+    assert page.figure["id"] == "table-4-digits"
+    assert page.figure["class"] == ["table"]
+    assert page.figcaption.b.text == "Table 4 (digits)."
+    heads = page.thead.find_all("th")
+    assert [head.text for head in heads] == list(frame.columns)
+    assert all(head["scope"] == "col" for head in heads)
+    first, second = page.tbody.find_all("tr")
+    assert first.th["scope"] == "row"
+    assert first.th.text == "a & b"
+    cells = first.find_all("td")
+    assert [cell.text for cell in cells] == ["1,234,567", "98", "98.4 [97.1, 99.2]", "yes"]
+    assert [cell.get("class") for cell in cells] == [["number"]] * 3 + [None]
+    missing = second.find_all("td")[1]
+    assert missing.text == "–"
+    assert missing.span["aria-label"] == "no value"
+
+
+def test_numbers_of_a_column_have_the_same_decimals(shown):
+    display.show_table(pd.DataFrame({"a": ["x", "y"], "b": [98.36, 97.0]}), "4", caption="c")
+    assert [cell.text for cell in soup(shown).find_all("td")] == ["98.36", "97.00"]
+
+
+def test_formats_and_index(shown):
+    frame = pd.DataFrame({"b": [0.5], "c": [2.0]}, index=pd.Index(["row"], name="a"))
+    formats = {"b": ".3f", "c": lambda value: f"<{value}>"}
+    display.show_table(frame, "4", caption="c", index=True, formats=formats)
+    page = soup(shown)
+    assert page.tbody.th.text == "row"
+    assert [cell.text for cell in page.find_all("td")] == ["0.500", "<2.0>"]
+
+
+@pytest.mark.parametrize(
+    ("frame", "change", "message"),
+    [
+        (pd.DataFrame(), {}, "table-4 is empty"),
+        (pd.DataFrame({"a": []}), {}, "table-4 is empty"),
+        (pd.DataFrame({"a": [1]}), {"formats": {"b": ".1f"}}, "no column 'b'.*'a'"),
+        (pd.DataFrame({"a": [1]}), {"caption": " "}, "needs a caption"),
+    ],
+)
+def test_bad_tables_are_refused(shown, frame, change, message):
+    with pytest.raises(ValueError, match=message):
+        display.show_table(frame, "4", **{"caption": "c"} | change)
+    assert shown == []

@@ -1,0 +1,266 @@
+"""Figures show what records hold, with intervals, and refuse what they cannot show."""
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from helpers import figures
+from helpers.evaluation import Record, wilson
+
+RNG = np.random.default_rng(0)
+GREY = RNG.random((4, 8, 8, 1)).astype(np.float32)
+COLOUR = RNG.random((4, 8, 8, 3)).astype(np.float32)
+
+
+def record(attack, n_correct, n=200, model="ensemble", **parameters):
+    low, high = wilson(n_correct, n)
+    values = {"n": n, "accuracy": n_correct / n, "low": low, "high": high}
+    return Record("04", "digits", "accuracy", model, attack, parameters, 0, values)
+
+
+def series(*attacks, x="n_members"):
+    return {
+        attack: [record(attack, 190 - 20 * k - place, **{x: k}) for k in (3, 1, 2)]
+        for place, attack in enumerate(attacks)
+    }
+
+
+def texts(figure):
+    figure.draw_without_rendering()
+    found = [text.get_text() for text in figure.findobj(matplotlib.text.Text)]
+    return [text for text in found if text]
+
+
+def bars_of_errors(axes):
+    """Ends of the intervals drawn, for each container."""
+    drawn = []
+    for container in axes.containers:
+        if isinstance(container, matplotlib.container.ErrorbarContainer):
+            segments = container.lines[2][0].get_segments()
+            drawn.append(np.array([segment[:, 1] for segment in segments]))
+    return drawn
+
+
+def test_looks_are_fixed_and_different():
+    for group in (figures.ATTACKS, figures.MODELS):
+        for part in ("label", "colour", "marker", "hatch"):
+            values = [getattr(look, part) for look in group.values()]
+            assert len(set(values)) == len(values), part
+    colours = [look.colour for look in (figures.ATTACKS | figures.MODELS).values()]
+    assert len(set(colours)) == len(colours)
+    assert figures.ATTACK_NAMES["lbfgs"] == "L-BFGS"
+
+
+def test_members_look_like_members_and_stay_apart():
+    found = figures.looks(["member 3 retrained fgsm", "member 1", "member 2", "something"])
+    assert found["member 3 retrained fgsm"].colour == figures.MODELS["retrained fgsm"].colour
+    assert found["member 1"].colour == figures.MODELS["member"].colour
+    assert found["member 1"].label == "member 1"
+    assert len({look.colour for look in found.values()}) == 4
+    assert figures.looks(["ensemble of retrained"])["ensemble of retrained"].colour == (
+        figures.MODELS["ensemble of retrained"].colour
+    )
+
+
+def test_style_leaves_no_trace():
+    before = dict(matplotlib.rcParams)
+    figures.image_grid(GREY, columns=2)
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_curves_draw_values_and_intervals_in_order_of_x():
+    given = series("fgsm", "none", x="epsilon")
+    figure = figures.curves(given, x="epsilon", xlabel="ε", chance=0.1)
+    axes = figure.axes[0]
+    assert axes.get_ylim() == (0, 100)
+    assert to_hex(axes.containers[0].lines[0].get_color()) == figures.ATTACKS["fgsm"].colour
+    for container, ends, records in zip(
+        axes.containers, bars_of_errors(axes), given.values(), strict=True
+    ):
+        records = sorted(records, key=lambda r: r.parameters["epsilon"])
+        line = container.lines[0]
+        assert line.get_xdata().tolist() == [1, 2, 3]
+        assert line.get_ydata() == pytest.approx([100 * r.values["accuracy"] for r in records])
+        expected = [[100 * r.values["low"], 100 * r.values["high"]] for r in records]
+        assert ends == pytest.approx(np.array(expected))
+    assert len(axes.collections) >= 2  # the bands
+    assert "guessing (10 %)" in texts(figure)
+
+
+def test_members_figure_has_two_panels_and_one_legend():
+    figure = figures.members_figure(
+        series("none", "fgsm", "bim", "lbfgs"), series("none", "fgsm"), "on original", "on member 6"
+    )
+    left, right = figure.axes
+    assert (left.get_title(), right.get_title()) == ("on original", "on member 6")
+    assert (len(left.containers), len(right.containers)) == (4, 2)
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["no attack", "FGSM", "BIM", "L-BFGS"]
+
+
+def test_grouped_bars_show_values_and_intervals():
+    groups = {
+        "original": [record("none", 199), record("lbfgs", 80), record("fgsm", 0)],
+        "ensemble of 10": [record("none", 200), record("fgsm", 120)],
+    }
+    figure = figures.grouped_bars(groups)
+    axes = figure.axes[0]
+    heights = [patch.get_height() for patch in axes.patches]
+    assert heights == pytest.approx([99.5, 40, 0, 100, 60])
+    records = [record for group in groups.values() for record in group]
+    for ends, one in zip(bars_of_errors(axes), records, strict=True):
+        assert ends[0] == pytest.approx([100 * one.values["low"], 100 * one.values["high"]])
+    written = texts(figure)
+    assert {"99.5", "40.0", "0.0", "original model", "ensemble of 10"} <= set(written)
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["no attack", "FGSM", "L-BFGS"]
+
+
+def boxes(figure, kind):
+    figure.draw_without_rendering()
+    return [part.get_window_extent() for part in kind if part.get_text()]
+
+
+@pytest.mark.parametrize("n_groups", [2, 4, 8])
+def test_bar_labels_do_not_overlap(n_groups):
+    groups = {
+        f"a model with a long name {k}": [record(a, 200) for a in ("none", "fgsm", "bim", "lbfgs")]
+        for k in range(n_groups)
+    }
+    figure = figures.grouped_bars(groups)
+    axes = figure.axes[0]
+    for kind in (axes.texts, axes.get_xticklabels()):
+        found = sorted(boxes(figure, kind), key=lambda box: box.x0)
+        assert all(one.x1 <= other.x0 for one, other in zip(found, found[1:], strict=False))
+
+
+def test_matrix_writes_each_cell():
+    values = np.array([[0.9, np.nan], [0.25, 0.5]])
+    figure = figures.matrix(
+        values, values - 0.1, values + 0.1, ["original", "retrained bim"], ["none", "pgd"]
+    )
+    written = texts(figure)
+    assert {"90.0\n[80.0, 100.0]", "25.0\n[15.0, 35.0]", "–"} <= set(written)
+    assert {"original model", "retrained on BIM", "no attack", "PGD"} <= set(written)
+
+
+def test_learning_curves_mark_the_best_epoch():
+    history = {
+        "loss": [1.0, 0.5],
+        "accuracy": [0.5, 0.75],
+        "val_loss": [0.9, 0.6],
+        "val_accuracy": [0.6, 0.7],
+        "best_epoch": [2],
+        "seconds": [3.0],
+    }
+    figure = figures.learning_curves(history)
+    loss, accuracy = figure.axes
+    assert loss.lines[0].get_ydata().tolist() == [1.0, 0.5]
+    assert accuracy.lines[1].get_ydata().tolist() == [60, 70]
+    assert "best epoch (2)" in texts(figure)
+
+
+def test_epochs_figure_draws_intervals_it_is_given():
+    history = {"clean": [0.9, 0.95], "fgsm": [0.1, 0.5], "loss": [1.0, 0.5]}
+    figure = figures.epochs_figure(history | {"fgsm_low": [0.0, 0.4], "fgsm_high": [0.2, 0.6]})
+    axes = figure.axes[0]
+    assert [line.get_label() for line in axes.lines] == ["clean images", "FGSM"]
+    (band,) = axes.collections
+    assert band.get_paths()[0].vertices[:, 1].max() == pytest.approx(60)
+
+
+def test_confusion_writes_counts_up_to_twenty_classes():
+    counts = np.array([[7, 0], [2, 5]])
+    assert {"7", "·", "2", "5", "ship"} <= set(texts(figures.confusion(counts, ["cat", "ship"])))
+    many = figures.confusion(np.eye(200, dtype=int), [f"class {k}" for k in range(200)])
+    assert not many.axes[0].texts
+
+
+def test_distortions_draw_each_finite_image():
+    sizes = {"l2": np.array([1.0, 2.0, np.nan]), "linf": np.array([0.1, 0.1, np.nan])}
+    figure = figures.distortions({"fgsm": sizes, "lbfgs": sizes}, epsilon=0.1)
+    dots = [line for line in figure.axes[0].lines if line.get_marker() == "."]
+    assert [sorted(line.get_xdata()) for line in dots] == [[1.0, 2.0]] * 2
+    assert "dotted: ε = 0.1" in texts(figure)
+
+
+@pytest.mark.parametrize("images", [GREY, COLOUR])
+def test_image_grid(images):
+    figure = figures.image_grid(
+        images[:3], ["a", "b", "mountain tent: 3 (97 %)"], columns=2, row_labels=["x", "y"]
+    )
+    pictures = [axes.images[0] for axes in figure.axes if axes.images]
+    assert len(pictures) == 3
+    np.testing.assert_array_equal(pictures[1].get_array(), images[1].squeeze())
+    assert pictures[0].get_clim() == (0, 1)
+    assert {"a", "b", "x", "y"} <= set(texts(figure))
+
+
+def test_before_and_after_magnifies_around_grey():
+    original = np.full((4, 4, 1), 0.5)
+    changed = original.copy()
+    changed[0, 0], changed[1, 1] = 0.6, 0.45
+    figure = figures.before_and_after(("original", original), [("FGSM: 3 (97 %)", changed)])
+    pictures = [axes.images[0].get_array() for axes in figure.axes if axes.images]
+    assert len(pictures) == 3
+    shown = pictures[-1]
+    assert shown[0, 0] == pytest.approx(1.0)
+    assert shown[1, 1] == pytest.approx(0.25)
+    assert shown[3, 3] == pytest.approx(0.5)
+    assert "change × 5" in texts(figure)
+    fixed = figures.before_and_after(("o", original), [("f", changed)], magnify=2)
+    assert "change × 2" in texts(fixed)
+    same = figures.before_and_after(("o", original), [("f", original)])
+    assert "no change" in texts(same)
+
+
+@pytest.mark.parametrize("largest", [0.1, 8 / 255, 0.3, 0.9, 1e-3, 1.0])
+def test_magnification_fills_the_range_but_never_leaves_it(largest):
+    factor = figures.magnification(np.array([0.0, -largest]))
+    assert 0.45 <= factor * largest <= 0.5 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: figures.image_grid(GREY[:0], [], columns=2), "n at least 1"),
+        (lambda: figures.image_grid(GREY[..., 0], columns=2), "expected"),
+        (lambda: figures.image_grid(GREY + 1, columns=2), "outside"),
+        (lambda: figures.image_grid(GREY * np.nan, columns=2), "NaN"),
+        (lambda: figures.image_grid(GREY, ["a"], columns=2), "4 images, but 1 titles"),
+        (lambda: figures.image_grid(GREY, columns=0), "columns = 0"),
+        (lambda: figures.image_grid(GREY, columns=2, row_labels=["a"]), "2 rows"),
+        (lambda: figures.before_and_after(("o", GREY[0]), []), "no adversarial image"),
+        (lambda: figures.curves({}, x="epsilon", xlabel="ε"), "no series"),
+        (lambda: figures.curves({"fgsm": []}, x="epsilon", xlabel="ε"), "no records"),
+        (
+            lambda: figures.curves(series("fgsm"), x="epsilon", xlabel="ε"),
+            "no parameter 'epsilon'; it has n_members",
+        ),
+        (lambda: figures.members_figure({}, {}, "a", "b"), "no series"),
+        (lambda: figures.grouped_bars({}), "no groups"),
+        (lambda: figures.grouped_bars({"a": []}), "no records"),
+        (
+            lambda: figures.grouped_bars({"a": [record("fgsm", 1), record("fgsm", 2)]}),
+            "several records",
+        ),
+        (
+            lambda: figures.grouped_bars({"a": [Record("04", "d", "count", values={"n": 3})]}),
+            "no accuracy with its interval; it holds n",
+        ),
+        (lambda: figures.matrix([[]], [[]], [[]], [], []), "do not all have one cell"),
+        (lambda: figures.matrix([[1]], [[1]], [[1, 2]], ["a"], ["b"]), "do not all have one"),
+        (lambda: figures.learning_curves({}), "no 'loss'"),
+        (lambda: figures.epochs_figure({"loss": [1]}), "it has loss"),
+        (lambda: figures.confusion(np.eye(3), ["a", "b"]), "each pair of 2 classes"),
+        (lambda: figures.distortions({}), "no perturbations"),
+        (
+            lambda: figures.distortions({"bim": {"l2": [np.nan], "linf": [1.0]}}),
+            "no finite l2 size of any bim image",
+        ),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,93 @@
+import keras
+import numpy as np
+import pytest
+from small_models import SHAPE, images, linear_model, small_network
+
+from helpers import gradients
+from helpers.ensembles import Ensemble
+
+
+def test_cross_entropy_gradient_of_a_linear_model_is_exact():
+    model = linear_model()
+    x, y = images(), np.arange(12, dtype=np.int32) % 3
+    losses, gradient, logits = gradients.loss_and_gradient(model)(x, y)
+    weights = model.get_weights()[0].astype(np.float64)
+    expected_logits = x.reshape(12, -1) @ weights
+    shares = np.exp(expected_logits) / np.exp(expected_logits).sum(1, keepdims=True)
+    expected = (shares - np.eye(3)[y]) @ weights.T
+    np.testing.assert_allclose(logits, expected_logits, atol=1e-5)
+    np.testing.assert_allclose(losses, -np.log(shares[np.arange(12), y]), atol=1e-5)
+    np.testing.assert_allclose(gradient.reshape(12, -1), expected, atol=1e-5)
+
+
+def test_margin_is_largest_other_logit_minus_own():
+    model = linear_model()
+    x, y = images(), np.zeros(12, np.int32)
+    losses, gradient, logits = gradients.loss_and_gradient(model, "margin")(x, y)
+    np.testing.assert_allclose(losses, logits[:, 1:].max(1) - logits[:, 0], atol=1e-6)
+    weights = model.get_weights()[0]
+    best = logits[:, 1:].argmax(1) + 1
+    expected = (weights[:, best] - weights[:, [0]]).T
+    np.testing.assert_allclose(gradient.reshape(12, -1), expected, atol=1e-6)
+
+
+def test_an_images_gradient_does_not_depend_on_its_batch_mates():
+    model = small_network()
+    x, y = images(), np.arange(12, dtype=np.int32) % 3
+    call = gradients.loss_and_gradient(model)
+    alone = np.concatenate([call(x[i : i + 1], y[i : i + 1])[1] for i in range(12)])
+    np.testing.assert_allclose(call(x, y)[1], alone, atol=1e-6)
+
+
+def test_dropout_is_off():
+    model = small_network()
+    x = images()
+    np.testing.assert_array_equal(gradients.logits(model, x), gradients.logits(model, x))
+
+
+def test_compiled_once_for_all_batch_sizes():
+    traces = []
+
+    class Counting(keras.layers.Layer):
+        def call(self, inputs):
+            traces.append(1)
+            return inputs
+
+    model = keras.Sequential([linear_model().layers[0], Counting(), keras.layers.Dense(3)])
+    model.build((None, *SHAPE))
+    x, y = images(), np.zeros(12, np.int32)
+    gradients.loss_and_gradient(model)(x, y)
+    before = len(traces)
+    for n in (1, 5, 12):
+        gradients.loss_and_gradient(model)(x[:n], y[:n])
+    assert len(traces) == before
+
+
+def test_logits_of_no_images_and_of_many_batches():
+    model = linear_model()
+    assert gradients.logits(model, images()[:0]).shape == (0, 3)
+    parts = gradients.logits(model, images(), batch_size=5)
+    np.testing.assert_allclose(parts, gradients.logits(model, images()), atol=1e-6)
+
+
+def test_new_weights_are_seen():
+    model = linear_model()
+    before = gradients.logits(model, images())
+    model.set_weights([2 * weight for weight in model.get_weights()])
+    np.testing.assert_allclose(gradients.logits(model, images()), 2 * before, rtol=1e-4)
+
+
+def test_gradient_of_an_ensemble():
+    members = [linear_model(seed=1), linear_model(seed=2)]
+    ensemble = Ensemble(members)
+    x, y = images(), np.zeros(12, np.int32)
+    losses, gradient, _ = gradients.loss_and_gradient(ensemble)(x, y)
+    nudged = x.copy()
+    nudged[:, 0, 0, 0] += 1e-3
+    slope = (gradients.loss_and_gradient(ensemble)(nudged, y)[0] - losses) / 1e-3
+    np.testing.assert_allclose(gradient[:, 0, 0, 0], slope, atol=2e-3)
+
+
+def test_unknown_loss_names_the_known_ones():
+    with pytest.raises(ValueError, match="cross_entropy, margin"):
+        gradients.loss_and_gradient(linear_model(), "crossentropy")

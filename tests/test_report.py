@@ -1,0 +1,590 @@
+"""The build and its page: what is run, what is reused, what survives a kill, what the page holds."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from bs4 import BeautifulSoup
+
+from helpers.report import mathml, stamps
+from helpers.report.check import REPORT_ITEMS, check_page
+from helpers.report.kernel import MemoryWatch
+from helpers.report.output import Output, write_atomically
+from helpers.report.progress import Progress, duration
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def states(sandbox, *arguments: str) -> dict[str, str]:
+    """What --list says of each run."""
+    lines = sandbox.run("--list", *arguments).stdout.partition("Runs of")[2].splitlines()[1:]
+    return dict(line.split(maxsplit=1) for line in lines)
+
+
+# Formulas
+
+
+@pytest.mark.parametrize(
+    "latex",
+    [
+        r"x_{adv} = x + \varepsilon\,\mathrm{sign}(\nabla_x J(\theta, x, y))",
+        r"\argmin_r c\,\|r\|_2 + J(x + r, t)",
+        r"\begin{cases} 1 & x > 0 \\ 0 & x \le 0 \end{cases}",
+        r"a < b",
+        r"\{1, \dots, n\}",
+    ],
+)
+def test_formulas_are_drawn(latex):
+    drawn = BeautifulSoup(mathml.render(latex, block=True), "html.parser").math
+    assert drawn["display"] == "block"
+    assert drawn["alttext"] == latex
+    assert "\\" not in drawn.get_text()
+
+
+@pytest.mark.parametrize(
+    ("latex", "words"),
+    [
+        (r"\foo", r"the command \foo is not known"),
+        (r"x = \arg\min_r", r"\arg"),
+        (r"\frac{1", "unbalanced"),
+        (r"\frac{1}", "1 instead of 2"),
+        (r"a}", "unbalanced"),
+        (r"\begin{aligned} a &= b \end{aligned}", "aligns"),
+        (r"\left( x", "cannot be read"),
+        (r"x^", "cannot be read"),
+        ("", "cannot be read"),
+        (r"\boldsymbol{x}", "browsers do not draw"),
+        (r"\text{50\%}", "backslash"),
+    ],
+)
+def test_formulas_that_would_come_out_wrong_are_refused(latex, words):
+    with pytest.raises(mathml.FormulaError, match=re.escape(words)):
+        mathml.render(latex)
+
+
+# Checks of the page
+
+GOOD = """<!DOCTYPE html><html lang="en"><head><title>T</title><style>p { color: red }</style></head>
+<body><h1>T</h1><a href="#figure-1-digits">Figure 1</a> <a href="https://arxiv.org/abs/1">paper</a>
+<h2 id="a">A</h2><p>Costs <code>$5</code>. <math><mi>x</mi></math></p>
+<figure id="figure-1-digits"><img alt="A digit." src="data:image/png;base64,AA=="></figure>
+<pre>echo $HOME</pre></body></html>"""
+
+
+def test_good_page_has_no_problems():
+    assert check_page(GOOD, expected=["figure-1"]) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('href="#figure-1-digits"', 'href="#figure-2"', "dangling link #figure-2"),
+        ("https://arxiv.org/abs/1", "../README.md", "outside of the page: ../README.md"),
+        ("https://arxiv.org/abs/1", "02_models.ipynb", "outside of the page"),
+        ('src="data:image/png;base64,AA=="', 'src="https://x.org/a.png"', "fetches src="),
+        ('src="data:image/png;base64,AA=="', 'src="figure.png"', "fetches src="),
+        ("</head>", '<script src="https://x.org/m.js"></script></head>', "<script> fetches"),
+        ("</head>", '<link rel="stylesheet" href="a.css"></head>', "<link> fetches"),
+        ("color: red", "background: url(https://x.org/a.png)", "fetches https://x.org/a.png"),
+        ("color: red }", "} @import 'https://x.org/a.css';", "style of <style> fetches"),
+        ("<p>", "<p style='background:url(a.png)'>", "fetches a.png"),
+        ('alt="A digit." ', "", "without an alt text in #figure-1-digits"),
+        ('alt="A digit."', 'alt=" "', "without an alt text"),
+        ("A digit.", "No description has been provided for this image", "without an alt text"),
+        ("<h2 ", '<p id="a">again</p><h2 ', "id 'a' stands 2 times"),
+        ("Costs ", r"Costs $\varepsilon$ ", "leftover $"),
+        ("Costs ", "Costs $5 ", "leftover $"),
+        ("<mi>x</mi>", r"<mi>\foo</mi>", r"the command \foo"),
+        ("<h2 ", '<div class="output_error">ValueError: no</div><h2 ', "error in an output"),
+        ('<h2 id="a">A</h2>', "<h3>A</h3>", "is an h3 after h1"),
+        ('<h2 id="a">A</h2>', "<h1>A</h1>", "2 h1 headings"),
+        ('<html lang="en">', "<html>", "no lang"),
+        ("<title>T</title>", "", "no <title>"),
+        ("<pre>", "<svg></svg><pre>", "svg without"),
+        ("figure-1-digits", "figure-10-digits", "Figure 1 is missing"),
+    ],
+)
+def test_each_problem_of_a_page_is_found(old, new, words):
+    assert old in GOOD
+    problems = check_page(GOOD.replace(old, new), expected=["figure-1"])
+    assert any(words in problem for problem in problems), problems
+
+
+def test_the_reports_own_figures_and_tables_are_demanded():
+    assert {"figure-1", "figure-11", "table-1", "table-5"} <= set(REPORT_ITEMS)
+    assert len(check_page(GOOD, expected=REPORT_ITEMS)) == 15
+
+
+# Stamps, files, progress
+
+
+def test_comments_and_docstrings_do_not_change_a_fingerprint():
+    code = 'def f(x):\n    """Old."""\n    return x + 1\n'
+    same = '"""Module."""\n# why\ndef f(x):\n    """New words."""\n    return (x + 1)  # here\n'
+    other = 'def f(x):\n    """Old."""\n    return x + 2\n'
+    assert stamps.code_fingerprint(code) == stamps.code_fingerprint(same)
+    assert stamps.code_fingerprint(code) != stamps.code_fingerprint(other)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.txt"
+    write_atomically(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_atomically(path, "new" * 100_000 + "\ud800")
+    assert path.read_text() == "old"
+    assert [item.name for item in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(4.4, "4 s"), (59.6, "1:00 min"), (185, "3:05 min"), (7800, "2:10 h")]
+)
+def test_durations_read_well(seconds, text):
+    assert duration(seconds) == text
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()], ids=["log", "terminal"])
+def test_progress_shows_the_bar_and_keeps_a_log_clean(stream, monkeypatch):
+    monkeypatch.setattr("helpers.report.progress.HEARTBEAT", 0.05)
+    monkeypatch.setenv("COLUMNS", "200")
+    progress = Progress(["a", "b:digits"], {"a": 10.0, "b:digits": 100.0}, stream)
+    progress.start("a", "runs")
+    progress.cell(3, 7)
+    progress.output("\r\x1b[32m 10%|#  | 1/10\x1b[0m\r 20%|## | 2/10")
+    time.sleep(0.8)
+    progress.end("done")
+    text = stream.getvalue()
+    assert "[1/2] a" in text
+    assert "cell 3/7" in text
+    assert "20%|## | 2/10" in text
+    assert "1:50 min left in all" in text
+    assert ("\x1b" in text) == ("\r" in text) == stream.isatty()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's high-water mark")
+def test_a_short_peak_of_memory_is_not_missed():
+    code = "x = b'1' * 300_000_000; del x; print(1, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        process.stdout.readline()
+        watch = MemoryWatch(process.pid)
+        watch.look()
+        process.communicate(b"\n")
+    assert 280 < watch.mebibytes() < 400
+
+
+# The small project's page
+
+
+@pytest.fixture(scope="module")
+def page(built_once):
+    return built_once[0].output.joinpath("report.html").read_text()
+
+
+def test_a_build_ends_well_and_says_where_the_page_is(built_once):
+    sandbox, done = built_once
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == f"Report: {sandbox.output / 'report.html'}"
+    assert "[4/4] 08_findings" in done.stderr
+    assert "Took" in done.stderr
+    assert "\x1b" not in done.stderr
+    assert "\r" not in done.stderr
+
+
+def test_the_page_passes_its_checks(page):
+    assert check_page(page, expected=["figure-1", "figure-2", "table-1"]) == []
+
+
+def test_chapters_stand_in_the_profiles_order_and_are_numbered(page):
+    soup = BeautifulSoup(page, "html.parser")
+    titles = [heading.get_text() for heading in soup.select("main h2")]
+    assert titles == [
+        "1. Data",
+        "2. Models · digits",
+        "2. Models · shapes",
+        "8. Findings",
+        "How this page was made",
+    ]
+    assert [item.get_text() for item in soup.select("main h3")] == [
+        "1.1 What is there",
+        "2.1 Accuracy",
+        "2.1 Accuracy",
+    ]
+    links = [link["href"] for link in soup.select("nav .contents a")]
+    assert links[:3] == ["#01_data", "#01_data-What-is-there", "#02_models-digits"]
+
+
+def test_links_lead_to_the_chapters_own_data_set(page):
+    soup = BeautifulSoup(page, "html.parser")
+    prose = soup.find(id="02_models-shapes-1")
+    assert [link["href"] for link in prose.select("a")] == [
+        "#figure-2-shapes",
+        "#table-1-shapes",
+        "#02_models-shapes-Accuracy",
+        "#01_data-What-is-there",
+    ]
+    first = soup.find(id="01_data-1")
+    assert [link["href"] for link in first.select("a")] == ["#figure-2-digits", "#02_models-digits"]
+
+
+def test_the_page_shows_results_and_folds_the_rest(page, built_once):
+    soup = BeautifulSoup(page, "html.parser")
+    assert "accuracies: ['{\"accuracy\": 1.0}', '{\"accuracy\": 0.5}']" in page
+    assert not any("epoch 1/10" in pre.get_text() for pre in soup.select(".output_wrapper pre"))
+    assert all(block.find_parent("details") for block in soup.select(".code .highlight"))
+    assert not soup.select("details[open], script")
+    assert soup.select_one("#table-1-digits td.num").get_text() == "99.1 %"
+    assert soup.select_one("#table-1-digits th.num")["scope"] == "col"
+    parameters = soup.select_one("details.parameters").get_text(" ")
+    assert "seed" in parameters
+    assert str(built_once[0].root) not in page
+
+
+def test_the_manifest_holds_what_was_used(built_once):
+    manifest = json.loads((built_once[0].output / "manifest.json").read_text())
+    assert manifest["status"] == "done"
+    assert manifest["datasets"] == [
+        {"name": "digits", "label": "digits", "status": "generated", "digest": "ab12"}
+    ]
+    assert manifest["versions"]["python"] == sys.version.split()[0]
+    assert manifest["versions"]["nbconvert"]
+    assert manifest["machine"]["cores"] >= 1
+    run = manifest["runs"]["02_models-digits"]
+    assert run["parameters"] == {"seed": 1, "dataset": "digits", "size": 2, "mode": "good"}
+    assert run["status"] == "done"
+    assert 0 < run["seconds"] < 120
+    assert 10 < run["peak_memory_mib"] < 2000
+    assert manifest["started"] <= run["started"] <= manifest["ended"]
+
+
+def test_everything_of_a_build_is_in_its_folder(built_once):
+    sandbox = built_once[0]
+    names = {path.name for path in sandbox.output.iterdir()} - {".lock", ".kernel.lock"}
+    assert names == {"report.html", "manifest.json", "notebooks", "records", "logs"}
+    assert {path.name for path in (sandbox.output / "notebooks").iterdir()} == {
+        "01_data.ipynb",
+        "02_models-digits.ipynb",
+        "02_models-shapes.ipynb",
+        "08_findings.ipynb",
+    }
+    assert "epoch 1/10" in (sandbox.output / "logs" / "02_models-digits.log").read_text()
+    assert {path.name for path in (sandbox.root / "build").iterdir()} == {"quick"}
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_contrast_is_enough_in_both_themes(theme):
+    style = (PROJECT / "helpers" / "report" / "template" / "style.css").read_text()
+    block = re.findall(r":root \{(.*?)\}", style, re.DOTALL)[theme]
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
+    pairs = [
+        (name, page)
+        for page in ("page", "panel")
+        for name in ("text", "quiet", "link", "keyword", "string", "comment", "number", "name")
+    ]
+    for ink, paper in [*pairs, ("warn-text", "warn-page"), ("link", "warn-page")]:
+        light, dark = sorted((luminance(colours[ink]), luminance(colours[paper])), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, paper)
+
+
+def test_a_formula_that_cannot_be_drawn_stops_the_page(built):
+    edit(built.root / "notebooks" / "01_data.ipynb", r"$\\varepsilon", r"$\\varepsilum")
+    done = built.run("--only", "01_data")
+    assert done.returncode == 1
+    assert "01_data, cell 5" in done.stderr
+    assert r"\varepsilum" in done.stderr
+    assert not (built.output / "report.html").exists()
+
+
+def test_a_missing_figure_stops_the_page(built):
+    edit(built.root / "notebooks" / "01_data.ipynb", "figure(1, 'digits')", "figure(3, 'digits')")
+    done = built.run()
+    assert done.returncode == 1
+    assert "Figure 1 is missing" in done.stderr
+    assert not (built.output / "report.html").exists()
+    assert (built.output / "report.rejected.html").exists()
+
+
+# What is reused
+
+
+def test_an_unchanged_build_is_reused(built):
+    before = (built.output / "notebooks" / "01_data.ipynb").stat().st_mtime_ns
+    done = built.run()
+    assert done.returncode == 0
+    assert done.stderr.count("reused") == 4
+    assert (built.output / "notebooks" / "01_data.ipynb").stat().st_mtime_ns == before
+
+
+MODELS = ("02_models:digits", "02_models:shapes")
+ALL = ("01_data", *MODELS, "08_findings")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        ("notebooks/02_models.ipynb", ("import time", "import  time"), MODELS),
+        ("helpers/lib.py", ("answer = 42", "answer = 43"), ALL),
+        ("helpers/lib.py", ("answer = 42", "answer = 42  # known"), ()),
+        ("helpers/lib.py", ('"""Words."""', '"""Other words."""'), ()),
+        ("profiles/quick.yaml", ("digits: {size: 2}", "digits: {size: 3}"), MODELS[:1]),
+        ("build/quick/records/02_models-shapes/accuracy.json", ("0.5", "0.9"),
+         (MODELS[1], "08_findings")),
+        ("build/quick/notebooks/01_data.ipynb", ("metadata", "metadatum"),
+         ("01_data", "08_findings")),
+    ],
+)  # fmt: skip
+def test_only_what_a_change_concerns_runs_again(built, old, new, changed):
+    edit(built.root / old, *new)
+    found = {name for name, state in states(built).items() if state != "done"}
+    # The findings depend on their own inputs alone until the others have run again.
+    assert found == set(changed)
+
+
+def test_parameters_and_real_data_count(sandbox, tmp_path):
+    from helpers.settings import Run
+
+    run = Run("02_models", "mnist", {"seed": 1, "data_dir": "data"})
+    output, data = Output(sandbox.output), tmp_path / "data"
+    (data / "mnist").mkdir(parents=True)
+    (data / "mnist" / "train").write_text("123")
+    stamps_by_state = []
+    for change in (
+        lambda: None,
+        lambda: (data / "mnist" / "train").write_text("1234"),
+        lambda: (data / "mnist" / "test").write_text("1"),
+        lambda: (data / "mnist" / "test").unlink(),
+    ):
+        change()
+        stamps_by_state.append(stamps._data(run, data))
+    assert len(set(stamps_by_state)) == 3 + (stamps_by_state[3] != stamps_by_state[1])
+    stand_in = Run("02_models", "digits", {"seed": 1, "data_dir": "data"})
+    assert stamps._data(stand_in, data) == stamps._data(stand_in, tmp_path)
+    assert output.parameters(run, data)["data_dir"] == str(data)
+
+
+def test_findings_run_again_after_another_chapter(built):
+    done = built.run("--only", "02_models:digits", "--set", "size=5")
+    assert done.returncode == 0
+    # With --set for one run only, the others are another build's, and are named as missing.
+    soup = BeautifulSoup((built.output / "report.html").read_text(), "html.parser")
+    note = soup.select_one("body > p.failure").get_text(" ")
+    assert "08_findings (changed: other chapters)" in note
+    assert "02_models:shapes (changed: parameters)" in note
+    assert soup.select_one("main h2").get_text() == "2. Models · digits"
+    assert check_page(str(soup)) == []
+
+
+def test_only_builds_what_is_named_from_nothing(sandbox):
+    done = sandbox.run("--only", "01_data", "08_findings")
+    assert done.returncode == 0, done.stderr
+    assert "[2/2] 08_findings" in done.stderr
+    page = (sandbox.output / "report.html").read_text()
+    assert "02_models:digits (not built yet)" in page
+    assert check_page(page) == []  # links to what is not there became plain text
+    manifest = json.loads((sandbox.output / "manifest.json").read_text())
+    assert manifest["runs"]["02_models-digits"]["status"] == "not built"
+
+
+def test_fresh_removes_what_builds_wrote_and_nothing_else(built):
+    for name in ("mine.txt", "notebooks/mine.ipynb", "records/mine.json"):
+        (built.output / name).write_text("mine")
+    done = built.run("--fresh", "--only", "01_data")
+    assert done.returncode == 0
+    assert "reused" not in done.stderr
+    assert "left in all" in done.stderr  # times of the removed build are still of use
+    for name in ("mine.txt", "notebooks/mine.ipynb", "records/mine.json"):
+        assert (built.output / name).read_text() == "mine"
+    assert not (built.output / "notebooks" / "02_models-digits.ipynb").exists()
+    assert not (built.output / "records" / "02_models-digits").exists()
+
+
+def test_runs_that_the_profile_dropped_leave_no_records(built):
+    edit(built.root / "profiles" / "quick.yaml", ', "02_models:shapes"', "")
+    assert built.run().returncode == 0
+    assert not (built.output / "records" / "02_models-shapes").exists()
+    assert "accuracies: [&#39;" not in (built.output / "report.html").read_text()
+    assert "2. Models · shapes" not in (built.output / "report.html").read_text()
+
+
+# Failures
+
+
+def test_a_failing_cell_stops_the_build(built):
+    done = built.run("--set", "mode=error")
+    assert done.returncode == 1
+    assert "02_models:digits failed at cell 6 of 7, In [4]" in done.stderr
+    assert "ValueError: size is too good" in done.stderr
+    failed = built.output / "notebooks" / "02_models-digits.failed.ipynb"
+    assert f"executed notebook: {failed}" in done.stderr
+    assert "size is too good" in failed.read_text()
+    assert "[3/4]" not in done.stderr
+    assert not (built.output / "report.html").exists()
+    assert "Report:" not in done.stdout
+    manifest = json.loads((built.output / "manifest.json").read_text())
+    assert manifest["status"] == manifest["runs"]["02_models-digits"]["status"] == "failed"
+
+
+def test_keep_going_puts_a_box_in_place_of_a_failed_chapter(built):
+    done = built.run("--set", "mode=error", "--keep-going")
+    assert done.returncode == 1
+    assert "INCOMPLETE, 1 failed: 02_models-digits" in done.stderr
+    page = (built.output / "report.html").read_text()
+    soup = BeautifulSoup(page, "html.parser")
+    assert check_page(page) == []
+    box = soup.find(id="02_models-digits").find_next_sibling(class_="failure").get_text(" ")
+    assert "This chapter failed" in box
+    assert "size is too good" in box
+    assert "02_models:digits failed" in " ".join(soup.select_one("p.failure").get_text().split())
+    assert soup.find(id="figure-2-shapes") is not None
+    again = built.run("--keep-going")
+    assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("die", ["cell 6 of 7", "killed by SIGKILL", "MiB", "lack of memory"]),
+        ("leave", ["cell 7 of 7", "an earlier cell ended the notebook"]),
+    ],
+)
+def test_a_dead_kernel_and_an_early_end_are_failures(sandbox, mode, words):
+    done = sandbox.run("--only", "02_models:digits", "--set", f"mode={mode}")
+    assert done.returncode == 1
+    for word in words:
+        assert word in done.stderr
+    assert not (sandbox.output / "notebooks" / "02_models-digits.ipynb").exists()
+
+
+def test_a_foreign_kernel_of_the_same_name_is_not_used(sandbox, tmp_path, monkeypatch):
+    foreign = tmp_path / "kernels" / "python3"
+    foreign.mkdir(parents=True)
+    spec = {"argv": ["/bin/false"], "display_name": "Python 3", "language": "python"}
+    (foreign / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    done = sandbox.run("--only", "08_findings")
+    assert done.returncode == 0, done.stderr
+
+
+def wait_for(condition, seconds: float = 30.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)],
+    ids=["ctrl-c", "terminate", "kill"],
+)
+def test_a_killed_build_is_gone_on_with(sandbox, number, code):
+    arguments = ("pair", "--set", "mode=slow")
+    output = sandbox.root / "build" / "pair"
+    with sandbox.start(*arguments) as process:
+        assert wait_for(lambda: (output / "pid").exists() and (output / "pid").read_text())
+        kernel = psutil.Process(int((output / "pid").read_text()))
+        begun = time.monotonic()
+        process.send_signal(number)
+        said = process.communicate(timeout=30)[1]
+    assert process.returncode == code
+    assert time.monotonic() - begun < 15
+    assert "Traceback" not in said
+    assert "Interrupted" in said or number == signal.SIGKILL
+    assert not (output / "notebooks" / "02_models-digits.ipynb").exists()
+    assert not (output / "report.html").exists()
+    (output / "hurry").touch()
+    done = sandbox.run(*arguments)  # at once: it waits for the orphaned kernel by itself
+    assert done.returncode == 0, done.stderr
+    assert wait_for(lambda: not kernel.is_running() or kernel.status() == "zombie", 0.1)
+    assert re.search(r"01_data +reused", done.stderr)
+    assert not (output / "records" / "02_models-digits" / "half.json").exists()
+    assert not list((output / "notebooks").glob("*.partial.ipynb"))
+    assert (output / "report.html").exists()
+
+
+# In a browser, and the real thing
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        pytest.skip("needs Debian's chromium")
+    return found
+
+
+def test_the_page_opens_without_a_network(chromium, built_once, tmp_path):
+    page = built_once[0].output / "report.html"
+    shot = tmp_path / "phone.png"
+    common = [chromium, "--headless=new", "--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND"]
+    subprocess.run(
+        [*common, "--window-size=400,800", f"--screenshot={shot}", page.as_uri()],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    assert shot.stat().st_size > 5_000
+    dumped = subprocess.run(
+        [*common, "--dump-dom", page.as_uri()],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert check_page(dumped.stdout) == []
+
+
+@pytest.mark.slow
+def test_quick_build(tmp_path):
+    command = [PROJECT / "build_report.sh", "quick", "--output", tmp_path / "out"]
+    first = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert first.returncode == 0, first.stderr[-5000:]
+    path = tmp_path / "out" / "report.html"
+    assert str(path) in first.stdout
+    assert path.stat().st_size < 20e6
+    page = path.read_text()
+    assert check_page(page, expected=REPORT_ITEMS) == []
+    soup = BeautifulSoup(page, "html.parser")
+    titles = " ".join(heading.get_text(" ") for heading in soup.select("main h2"))
+    assert "digits" in titles
+    assert "shapes" in titles
+    captions = [caption.get_text(" ", strip=True) for caption in soup.select("figcaption")]
+    for name in ("digits", "shapes", "tiny_shapes"):
+        assert any(name in caption for caption in captions), f"{name} under no figure"
+    for figure in soup.select("figure[id]"):  # a stand-in is called by its own name
+        assert not re.search(r"-(mnist|cifar10|tiny_imagenet)$", figure["id"])
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["status"] == "done"
+    assert len(manifest["datasets"]) >= 3
+    second = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert second.returncode == 0, second.stderr[-5000:]
+    assert second.stderr.count("reused") == len(manifest["runs"])

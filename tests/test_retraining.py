@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from small_models import blobs, small_network
+
+from helpers import attacks, gradients, models
+from helpers.retraining import adversarial_retrain
+
+TRAINING = {"batch_size": 32, "learning_rate": 0.01, "patience": 20, "validation_fraction": 0.2}
+
+
+@pytest.fixture(scope="module")
+def start():
+    x, y = blobs()
+    model = small_network()
+    models.train(model, x, y, epochs=8, seed=0, **TRAINING)
+    return model.get_weights(), x, y
+
+
+def fgsm(model, x, y):
+    return attacks.fgsm(model, x, y, epsilon=0.12)
+
+
+def robust_accuracy(model, x, y):
+    return (gradients.logits(model, fgsm(model, x, y)).argmax(-1) == y).mean()
+
+
+def test_retraining_raises_accuracy_under_its_attack(start):
+    weights, x, y = start
+    model = small_network()
+    model.set_weights(weights)
+    before = robust_accuracy(model, x, y)
+    history = adversarial_retrain(model, x, y, attack=fgsm, epochs=12, seed=0, **TRAINING)
+    assert len(history["loss"]) == 12
+    assert robust_accuracy(model, x, y) > before + 0.1
+
+
+def test_images_are_made_anew_from_the_current_model_and_never_from_validation(start):
+    weights, x, y = start
+    model = small_network()
+    model.set_weights(weights)
+    seen = []
+
+    def watch(current, x, y):
+        seen.append((x.copy(), current.get_weights()[0].copy()))
+        return x
+
+    adversarial_retrain(model, x, y, attack=watch, epochs=2, seed=0, **TRAINING)
+    rows, _ = models.split_validation(y, 0.2, 0)
+    assert len(seen) == 2
+    np.testing.assert_array_equal(seen[0][0], x[rows])
+    np.testing.assert_array_equal(seen[0][1], weights[0])
+    assert (seen[1][1] != weights[0]).any()
+
+
+def test_a_part_of_the_images_is_drawn_anew_each_epoch(start):
+    weights, x, y = start
+    model = small_network()
+    model.set_weights(weights)
+    seen = []
+
+    def watch(current, x, y):
+        seen.append(x.copy())
+        return x
+
+    adversarial_retrain(
+        model, x, y, attack=watch, n_adversarial=20, epochs=2, seed=0, **TRAINING
+    )
+    assert [len(part) for part in seen] == [20, 20]
+    assert (seen[0] != seen[1]).any()
+
+
+def test_an_impossible_number_is_refused(start):
+    _, x, y = start
+    with pytest.raises(ValueError, match=r"from 0 \(all\) to 240"):
+        adversarial_retrain(
+            small_network(), x, y, attack=fgsm, n_adversarial=241, epochs=1, seed=0, **TRAINING
+        )
