@@ -7,18 +7,18 @@ complete, by one renaming at the end.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import os
 import shutil
 import stat
 import tarfile
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 import pooch
 import requests
@@ -111,9 +111,9 @@ def obtain(name: str, folder: Path, fingerprints: Callable[[Path], dict[str, str
                 else:
                     unpack(files[0], Path(scratch), top=folder.name)
                     write_stamp(made, ARCHIVES[name][0], fingerprints(made))
-                os.replace(made, folder)
+                made.replace(folder)
             for file in files:
-                file.unlink(missing_ok=True)  # one laid beside the folder by hand is kept, below
+                file.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(f"{error.filename or folder}: {error.strerror or error}") from error
 
@@ -136,7 +136,7 @@ def fetch(archive: Archive, folder: Path) -> Path:
     pooch.get_logger().setLevel("WARNING")
     by_hand = folder.parent / archive.name
     if by_hand.is_file():
-        found = hashlib.md5(by_hand.read_bytes()).hexdigest()
+        found = pooch.file_hash(by_hand, alg="md5")
         if found != archive.md5:
             raise DataError(
                 f"{by_hand}: MD5 {found}, but the official archive has {archive.md5}; "
@@ -144,9 +144,12 @@ def fetch(archive: Archive, folder: Path) -> Path:
             )
         shutil.copy2(by_hand, folder / archive.name)
     part = folder / f"{archive.name}.part"
+    # What an earlier run has left may be of other content. The checksum finds that out, and uses it
+    # up: the same address then deserves a second try, from the start.
+    urls = archive.urls[:1] * part.exists() + archive.urls
     reasons = []
-    for url in archive.urls:
-        host = requests.utils.urlparse(url).netloc
+    for url in urls:
+        host = urlsplit(url).netloc
         try:
             return Path(
                 pooch.retrieve(
@@ -161,7 +164,7 @@ def fetch(archive: Archive, folder: Path) -> Path:
             reasons.append(f"{host}: {_reason(error)}")
         except ValueError:  # pooch: the checksum differs; the file is gone already
             reasons.append(f"{host}: serves other content than the MD5 {archive.md5} stands for")
-    raise DataError(f"{archive.name} could not be downloaded ({'; '.join(reasons)})")
+    raise DataError(f"{archive.name} could not be downloaded ({'; '.join(dict.fromkeys(reasons))})")
 
 
 def _resuming(part: Path) -> Callable[[str, str, object], None]:
@@ -176,7 +179,7 @@ def _resuming(part: Path) -> Callable[[str, str, object], None]:
                 if attempt == TRIES or not _worth_retrying(error):
                     raise
                 time.sleep(BACKOFF * 2 ** (attempt - 1))
-        os.replace(part, output_file)
+        part.replace(output_file)
 
     return download
 
@@ -261,7 +264,7 @@ def unpack(archive: Path, target: Path, *, top: str) -> None:
                 for member in members:
                     _check_member(archive, member.name, top, member.isfile() or member.isdir())
                 file.extractall(target, members, filter="data")
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise DataError(f"{archive}: cannot be unpacked ({error})") from error
     if not (target / top).is_dir():
         raise DataError(f"{archive}: holds no folder {top}")
@@ -280,7 +283,7 @@ def write_stamp(folder: Path, archive: Archive, fingerprints: dict[str, str]) ->
     stamp = {"archive": archive.name, "md5": archive.md5, "sha256": fingerprints}
     temporary = folder / f"{STAMP}.tmp"
     temporary.write_text(json.dumps(stamp, indent=1) + "\n")
-    os.replace(temporary, folder / STAMP)
+    temporary.replace(folder / STAMP)
 
 
 def matches_stamp(folder: Path, archive: Archive, fingerprints: dict[str, str]) -> bool:

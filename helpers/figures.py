@@ -429,20 +429,14 @@ def grouped_bars(
     groups
         Model setting to its records, at most one for each attack.
     """
-    if not groups:
-        raise ValueError("no groups of bars to draw")
-    used = {record.attack for records in groups.values() for record in records}
-    order = [*(name for name in ATTACKS if name in used), *sorted(used - set(ATTACKS))]
+    order = attacks_of(groups)
     total = len(groups) * (len(order) + 1)
     width = float(np.clip(0.42 * total, 7.5, 10))
     figure = Figure(figsize=(width, 4.4), layout="constrained")
     axes = figure.subplots()
     one_bar = (width - 0.7) / total
     narrow = one_bar < 0.33  # inches: values would run into each other and stand upright instead
-    for group, (name, records) in enumerate(groups.items()):
-        attacks = [record.attack for record in records]
-        if len(set(attacks)) < len(attacks):
-            raise ValueError(f"the group {name!r} has several records for an attack: {attacks}")
+    for group, records in enumerate(groups.values()):
         accuracy, low, high = percentages(records)
         for record, value, bottom, top in zip(records, accuracy, low, high, strict=True):
             look = looks(order)[record.attack]
@@ -475,8 +469,44 @@ def grouped_bars(
     return figure
 
 
+def attacks_of(groups: Mapping[str, Sequence[Record]]) -> list[str]:
+    """List the attacks of grouped records in their fixed order.
+
+    Raises
+    ------
+    ValueError
+        If there are no groups, or one holds no records, something else than accuracies, or several
+        for one attack.
+    """
+    if not groups:
+        raise ValueError("no groups of records to show")
+    for name, records in groups.items():
+        percentages(records)
+        attacks = [record.attack for record in records]
+        if len(set(attacks)) < len(attacks):
+            raise ValueError(f"the group {name!r} has several records for an attack: {attacks}")
+    used = {record.attack for records in groups.values() for record in records}
+    return [*(name for name in ATTACKS if name in used), *sorted(used - set(ATTACKS))]
+
+
+def matrix(groups: Mapping[str, Sequence[Record]]) -> Figure:
+    """Draw accuracies as a heat map, a row for each group of records and a column for each attack.
+
+    Parameters
+    ----------
+    groups
+        Model to its records, at most one for each attack; what is missing stays empty.
+    """
+    attacks = attacks_of(groups)
+    cells = np.full((3, len(groups), len(attacks)), np.nan)
+    for row, records in enumerate(groups.values()):
+        columns = [attacks.index(record.attack) for record in records]
+        cells[:, row, columns] = np.array(percentages(records)) / 100
+    return heat_map(*cells, list(groups), attacks)
+
+
 @styled
-def matrix(
+def heat_map(
     values: np.ndarray,
     low: np.ndarray,
     high: np.ndarray,
@@ -648,12 +678,12 @@ def distortions(
     ----------
     sizes
         Attack to ``{"l2": (n,), "linf": (n,)}``, as :func:`helpers.evaluation.distortion` returns it;
-        rows of NaN are passed over.
+        rows of NaN are passed over, and an attack without any finite one is marked as such.
     epsilon
         Largest change allowed, drawn as a line.
     """
-    if not sizes:
-        raise ValueError("no perturbations to draw")
+    if not any(np.isfinite(norms["l2"]).any() for norms in sizes.values()):
+        raise ValueError("no perturbations to draw: no attack has an image of finite size")
     order = looks(list(sizes))
     figure = Figure(figsize=(WIDTH, 1.3 + 0.55 * len(sizes)), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
@@ -663,7 +693,10 @@ def distortions(
             values = np.asarray(sizes[attack][norm], float)
             values = values[np.isfinite(values)]
             if not len(values):
-                raise ValueError(f"no finite {norm} size of any {attack} image")
+                axes.text(
+                    0.02, place, "no image", va="center", transform=axes.get_yaxis_transform()
+                )
+                continue
             # Dots spread evenly, not at random, so that the figure is the same every time.
             spread = 0.3 * (np.arange(len(values)) * 0.618034 % 1 - 0.5)
             axes.plot(

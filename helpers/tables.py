@@ -130,6 +130,56 @@ def accuracy_table(
     return pd.DataFrame(table)
 
 
+def group_table(groups: Mapping[str, Sequence[Record]]) -> pd.DataFrame:
+    """Set out groups of accuracies, a row each, in percent with their intervals.
+
+    Parameters
+    ----------
+    groups
+        Name of the row to its records, at most one for each attack.
+
+    Returns
+    -------
+    frame
+        First column ``Model``, then one for each attack in their fixed order.
+    """
+    order = list(ATTACK_NAMES)
+    rows = []
+    for name, records in groups.items():
+        attacks = sorted((record.attack for record in records), key=order.index)
+        if len(set(attacks)) < len(attacks):
+            raise ValueError(f"the group {name!r} has several records for an attack: {attacks}")
+        cells = {record.attack: _with_interval(record) for record in records}
+        rows.append({"Model": name} | {ATTACK_NAMES[attack]: cells[attack] for attack in attacks})
+    return pd.DataFrame(rows)
+
+
+def summary_table(records: Sequence[Record]) -> pd.DataFrame:
+    """Set out every model's accuracy without attack and under the attacks made on itself.
+
+    Parameters
+    ----------
+    records
+        Records of any chapters and data sets; those of other quantities, of transferred attacks and
+        of sweeps are passed over, and of the same result in two chapters the first is kept.
+    """
+    rows: dict[tuple[str, str], dict[str, Record]] = {}
+    for record in records:
+        about = record.parameters
+        own = about.get("source") in (None, record.model) or record.attack == "noise"
+        swept = "sweep" in about or "n_members" in about
+        if record.quantity == "accuracy" and own and not swept:
+            rows.setdefault((record.dataset, record.model), {}).setdefault(record.attack, record)
+    frame = group_table({f"{d}|{m}": list(found.values()) for (d, m), found in rows.items()})
+    if frame.empty:
+        return pd.DataFrame({"Data": [], "Model": []})
+    names = frame["Model"].str.split("|", n=1)
+    frame.insert(0, "Data", names.str[0])
+    frame["Model"] = [name_of(name) for name in names.str[1]]
+    order = ["Data", "Model", *(name for name in ATTACK_NAMES.values() if name in frame)]
+    return frame[order]
+
+
 def _value(record: Record, name: str):
     if name in record.__dataclass_fields__:
         return getattr(record, name)

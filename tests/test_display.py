@@ -74,7 +74,7 @@ def test_caption_is_escaped_but_for_the_safe_tags(shown):
 
 @pytest.mark.parametrize("caption", ["<b>open", "closed</i>", "<b><i>crossed</b></i>"])
 def test_unbalanced_tags_are_refused(caption):
-    with pytest.raises(ValueError, match="closes <|never closes <"):
+    with pytest.raises(ValueError, match=r"closes <|never closes <"):
         display.show_figure(plot(), "1", caption=caption, alt="a")
 
 

@@ -1,5 +1,7 @@
 """Figures show what records hold, with intervals, and refuse what they cannot show."""
 
+from itertools import pairwise
+
 import matplotlib
 import numpy as np
 import pytest
@@ -132,17 +134,28 @@ def test_bar_labels_do_not_overlap(n_groups):
     axes = figure.axes[0]
     for kind in (axes.texts, axes.get_xticklabels()):
         found = sorted(boxes(figure, kind), key=lambda box: box.x0)
-        assert all(one.x1 <= other.x0 for one, other in zip(found, found[1:], strict=False))
+        assert all(one.x1 <= other.x0 for one, other in pairwise(found))
 
 
 def test_matrix_writes_each_cell():
     values = np.array([[0.9, np.nan], [0.25, 0.5]])
-    figure = figures.matrix(
+    figure = figures.heat_map(
         values, values - 0.1, values + 0.1, ["original", "retrained bim"], ["none", "pgd"]
     )
     written = texts(figure)
     assert {"90.0\n[80.0, 100.0]", "25.0\n[15.0, 35.0]", "–"} <= set(written)
     assert {"original model", "retrained on BIM", "no attack", "PGD"} <= set(written)
+
+
+def test_matrix_places_records_by_group_and_attack():
+    groups = {"original": [record("bim", 20), record("none", 190)], "ensemble": [record("bim", 30)]}
+    figure = figures.matrix(groups)
+    low, high = (100 * end for end in wilson(30, 200))
+    cells = {text.get_position(): text.get_text() for text in figure.axes[0].texts}
+    assert cells[1, 1] == f"15.0\n[{low:.1f}, {high:.1f}]"
+    assert cells[0, 1] == "–"
+    assert cells[0, 0].startswith("95.0")
+    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["no attack", "BIM"]
 
 
 def test_learning_curves_mark_the_best_epoch():
@@ -183,6 +196,12 @@ def test_distortions_draw_each_finite_image():
     dots = [line for line in figure.axes[0].lines if line.get_marker() == "."]
     assert [sorted(line.get_xdata()) for line in dots] == [[1.0, 2.0]] * 2
     assert "dotted: ε = 0.1" in texts(figure)
+
+
+def test_distortions_mark_an_attack_without_images():
+    sizes = {"l2": np.array([1.0]), "linf": np.array([0.1])}
+    nothing = {"l2": np.array([]), "linf": np.array([])}
+    assert texts(figures.distortions({"fgsm": sizes, "lbfgs": nothing})).count("no image") == 2
 
 
 @pytest.mark.parametrize("images", [GREY, COLOUR])
@@ -249,15 +268,16 @@ def test_magnification_fills_the_range_but_never_leaves_it(largest):
             lambda: figures.grouped_bars({"a": [Record("04", "d", "count", values={"n": 3})]}),
             "no accuracy with its interval; it holds n",
         ),
-        (lambda: figures.matrix([[]], [[]], [[]], [], []), "do not all have one cell"),
-        (lambda: figures.matrix([[1]], [[1]], [[1, 2]], ["a"], ["b"]), "do not all have one"),
+        (lambda: figures.heat_map([[]], [[]], [[]], [], []), "do not all have one cell"),
+        (lambda: figures.heat_map([[1]], [[1]], [[1, 2]], ["a"], ["b"]), "do not all have one"),
         (lambda: figures.learning_curves({}), "no 'loss'"),
         (lambda: figures.epochs_figure({"loss": [1]}), "it has loss"),
         (lambda: figures.confusion(np.eye(3), ["a", "b"]), "each pair of 2 classes"),
+        (lambda: figures.matrix({}), "no groups"),
         (lambda: figures.distortions({}), "no perturbations"),
         (
-            lambda: figures.distortions({"bim": {"l2": [np.nan], "linf": [1.0]}}),
-            "no finite l2 size of any bim image",
+            lambda: figures.distortions({"bim": {"l2": [np.nan], "linf": [np.nan]}}),
+            "no attack has an image of finite size",
         ),
     ],
 )

@@ -413,13 +413,17 @@ def test_only_builds_what_is_named_from_nothing(sandbox):
 
 
 def test_fresh_removes_what_builds_wrote_and_nothing_else(built):
-    for name in ("mine.txt", "notebooks/mine.ipynb", "records/mine.json"):
+    (built.output / "figures").mkdir()
+    (built.output / "figures" / "figure-1-digits.png").write_text("old")
+    mine = ("mine.txt", "notebooks/mine.ipynb", "records/mine.json", "figures/mine.png")
+    for name in mine:
         (built.output / name).write_text("mine")
     done = built.run("--fresh", "--only", "01_data")
     assert done.returncode == 0
     assert "reused" not in done.stderr
     assert "left in all" in done.stderr  # times of the removed build are still of use
-    for name in ("mine.txt", "notebooks/mine.ipynb", "records/mine.json"):
+    assert not (built.output / "figures" / "figure-1-digits.png").exists()
+    for name in mine:
         assert (built.output / name).read_text() == "mine"
     assert not (built.output / "notebooks" / "02_models-digits.ipynb").exists()
     assert not (built.output / "records" / "02_models-digits").exists()

@@ -54,7 +54,7 @@ def test_accuracy_table_sorts_attacks_and_names_models():
     frame = tables.accuracy_table(records)
     assert list(frame.columns) == ["Model", "no attack", "FGSM"]
     assert frame["Model"].tolist() == ["original model", "member 6"]
-    assert frame["no attack"].tolist() == ["98.4 [97.4, 99.0]", "97.0 [95.8, 97.9]"]
+    assert frame["no attack"].tolist() == ["98.4 [97.4, 99.0]", "97.0 [95.7, 97.9]"]
     assert frame["FGSM"].iloc[0].startswith("30.0 [")
     assert pd.isna(frame["FGSM"].iloc[1])
 
@@ -66,6 +66,18 @@ def test_accuracy_table_takes_parameters_too():
     frame = tables.accuracy_table(records, rows="sigma", columns="n_members")
     assert list(frame.columns) == ["Sigma", "1", "5"]
     assert frame["Sigma"].tolist() == ["0.1", "0.2"]
+
+
+def test_group_table_has_a_row_for_each_group():
+    groups = {
+        "ensemble of 10": [record("ensemble", "fgsm", 500), record("ensemble", "none", 984)],
+        "original model": [record("original", "none", 970)],
+    }
+    frame = tables.group_table(groups)
+    assert list(frame.columns) == ["Model", "no attack", "FGSM"]
+    assert frame["Model"].tolist() == ["ensemble of 10", "original model"]
+    assert frame["no attack"].tolist() == ["98.4 [97.4, 99.0]", "97.0 [95.7, 97.9]"]
+    assert pd.isna(frame["FGSM"].iloc[1])
 
 
 def test_reported_table():

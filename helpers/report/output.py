@@ -19,6 +19,7 @@ from helpers.settings import ParameterError, Run
 
 FORMAT = "adversarial-examples-report build 1"
 ORPHAN_SECONDS = 15.0
+FOLDERS = ("notebooks", "records", "logs", "figures", "tables")
 SOURCES = ("helpers", "notebooks", "profiles", "tests", "benchmarks", "data", ".git", ".venv")
 
 
@@ -137,7 +138,16 @@ def check_folder(output: Output, profile: str, *, fresh: bool) -> None:
                 "it with --fresh"
             )
         return
-    names = ("manifest.json", "report.html", "notebooks", "records", "store", "logs")
+    names = (
+        "manifest.json",
+        "report.html",
+        "notebooks",
+        "records",
+        "store",
+        "logs",
+        "figures",
+        "tables",
+    )
     foreign = [name for name in names if (folder / name).exists()]
     if foreign:
         raise ParameterError(
@@ -218,9 +228,10 @@ def clear(output: Output, slugs: Iterable[str]) -> None:
     """
     for slug in slugs:
         remove_run(output, slug)
-    for path in (output.page, output.rejected, output.store):
+    drawn = [*output.folder.glob("figures/figure-*"), *output.folder.glob("tables/table-*")]
+    for path in (output.page, output.rejected, output.store, *drawn):
         _remove(path)
-    for name in ("records", "notebooks", "logs"):
+    for name in FOLDERS:
         folder = output.folder / name
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()

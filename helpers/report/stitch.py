@@ -20,17 +20,16 @@ TITLE = "Adversarial examples: an executable report"
 def _line(manifest: Mapping[str, Any], chapters: Sequence[Chapter]) -> str:
     """Say in a line what was run."""
     data = [
-        f"{entry['label'] or entry['name']} ({entry['status']})" for entry in manifest["datasets"]
+        f"{entry['label'] or entry['name']}, {entry['status']}" for entry in manifest["datasets"]
     ]
-    if not data:
-        data = list(dict.fromkeys(c.run.dataset for c in chapters if c.run.dataset))
+    data = data or [chapter.run.dataset for chapter in chapters if chapter.run.dataset]
     parts = [
         f"Profile {manifest['profile']}",
-        "data sets " + ", ".join(data) if data else "",
+        *dict.fromkeys(data),
         manifest["started"][:10],
         f"revision {manifest['revision'] or 'unknown'}",
     ]
-    return "; ".join(part for part in parts if part) + "."
+    return " · ".join(parts)
 
 
 def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -55,7 +54,13 @@ def _items(chapters: Sequence[Chapter]) -> list[tuple[str, str]]:
             if links.ITEM.match(figure["id"]):
                 text = name.get_text(" ", strip=True).rstrip(".") if name else figure["id"]
                 found.append((figure["id"], text))
-    return sorted(found, key=lambda item: (item[0].split("-")[0], int(item[0].split("-")[1])))
+    return sorted(found, key=lambda item: _order(item[0]))
+
+
+def _order(identity: str) -> tuple[bool, str, int]:
+    """Put the report's own figures and tables first; a chapter's begin with its two digits."""
+    kind, number = identity.split("-")[:2]
+    return number.startswith("0"), kind, int(number)
 
 
 def build_page(

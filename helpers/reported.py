@@ -1,0 +1,91 @@
+"""The numbers that the report prints, beside the records of the same quantities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from helpers.datasets import DATASETS
+from helpers.evaluation import Record, select
+from helpers.settings import PROJECT
+
+REPORTED = PROJECT / "data" / "reported.yaml"
+
+
+def read_reported() -> list[dict[str, Any]]:
+    """Read the report's numbers: where, what, reported, dataset, match, value (data/reported.yaml)."""
+    return yaml.safe_load(REPORTED.read_text())
+
+
+def counterparts(entry: dict[str, Any], records: Sequence[Record]) -> list[Record]:
+    """Find the records of a reported quantity, on the report's data set or its stand-in."""
+    names = {name for name, spec in DATASETS.items() if (spec.stands_in_for or name) == entry["dataset"]}
+    return [r for r in select(records, **entry["match"]) if r.dataset in names]
+
+
+def findings_table(reported: Sequence[dict[str, Any]], records: Sequence[Record]) -> pd.DataFrame:
+    """Set each reported number beside what was measured; a row more where several data sets were.
+
+    Returns
+    -------
+    frame
+        Columns Where, What, Reported, Measured, 95 % interval, Difference, Data. Accuracies are in
+        percent; a reported range differs by its distance from the measured number.
+    """
+    rows = []
+    for entry in reported:
+        found = counterparts(entry, records) or [None]
+        for record in found:
+            rows.append(_row(entry, record))
+    return pd.DataFrame(rows)
+
+
+def _row(entry: dict[str, Any], record: Record | None) -> dict[str, Any]:
+    said = entry["reported"]
+    row = {
+        "Where": entry["where"],
+        "What": entry["what"],
+        "Reported": f"{said[0]} to {said[1]}" if isinstance(said, list) else _plain(said),
+        "Measured": None,
+        "95 % interval": None,
+        "Difference": None,
+        "Data": None,
+    }
+    value = None if record is None else record.values.get(entry["value"])
+    if value is None:
+        return row
+    percent = record.quantity == "accuracy"
+    value = 100 * value if percent else value
+    low, high = said if isinstance(said, list) else (said, said)
+    difference = value - high if value > high else min(value - low, 0)
+    row |= {
+        "Measured": f"{value:.2f}" if isinstance(value, float) and value > 1 else _plain(value),
+        "Difference": _plain(round(difference, 2 if percent else 4), sign=True),
+        "Data": record.dataset,
+    }
+    if percent:
+        row["95 % interval"] = "[{:.2f}, {:.2f}]".format(
+            100 * record.values["low"], 100 * record.values["high"]
+        )
+    return row
+
+
+def _plain(number: float, sign: bool = False) -> str:
+    if number == 0:
+        return "0"
+    return f"{number:{'+' if sign else ''},}".replace("-", "−")
+
+
+def architecture_values(model) -> dict[str, float]:
+    """Number the sizes of a network's layers: conv_1 (filters), dense_1 (nodes), dropout_1 (rate)..."""
+    found: dict[str, float] = {}
+    for layer in model.layers:
+        config = layer.get_config()
+        for kind, size in (("conv", "filters"), ("dense", "units"), ("dropout", "rate")):
+            if size in config:
+                number = 1 + sum(name.startswith(kind) for name in found)
+                found[f"{kind}_{number}"] = config[size]
+    return found

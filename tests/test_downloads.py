@@ -1,0 +1,299 @@
+import hashlib
+import io
+import json
+import tarfile
+import threading
+import time
+import zipfile
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from helpers import downloads
+from helpers.downloads import Archive, DataError, fetch, matches_stamp, obtain, unpack, write_stamp
+
+CONTENT = bytes(range(256)) * 2000
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves CONTENT with Range, and misbehaves as the path says."""
+
+    def do_GET(self):
+        server = self.server
+        wanted = self.headers.get("Range")
+        server.requests.append((self.path, wanted))
+        if self.path.startswith("/absent"):
+            return self.send_error(404)
+        if self.path.startswith("/busy") and len(server.requests) < 3:
+            return self.send_error(503)
+        content = b"something else" if self.path.startswith("/wrong") else CONTENT
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
+        if self.path.startswith("/norange"):
+            start, wanted = 0, None
+        if wanted and start >= len(content):
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(content)}")
+            self.end_headers()
+            return None
+        self.send_response(206 if wanted else 200)
+        if wanted:
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        body = content[start:]
+        if self.path.startswith("/always") or (
+            self.path.startswith(("/cut", "/norange")) and len(server.requests) == 1
+        ):
+            body = body[: len(body) // 3]
+        self.wfile.write(body)
+        return None
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setattr(downloads, "BACKOFF", 0.01)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        http.requests = []
+        thread = threading.Thread(target=http.serve_forever, daemon=True)
+        thread.start()
+        yield http
+        http.shutdown()
+        thread.join()
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def address(server, path):
+    return f"http://127.0.0.1:{server.server_port}/{path}"
+
+
+def archive(server, *paths):
+    md5 = hashlib.md5(CONTENT).hexdigest()
+    return Archive("file.bin", md5, tuple(address(server, path) for path in paths))
+
+
+def test_download_is_whole_and_leaves_nothing_else(server, tmp_path):
+    file = fetch(archive(server, "plain"), tmp_path)
+    assert file.read_bytes() == CONTENT
+    assert names(tmp_path) == ["file.bin"]
+
+
+def test_second_fetch_asks_no_server(server, tmp_path):
+    for _ in range(2):
+        fetch(archive(server, "plain"), tmp_path)
+    assert len(server.requests) == 1
+
+
+def test_broken_connection_is_resumed_where_it_broke(server, tmp_path):
+    assert fetch(archive(server, "cut"), tmp_path).read_bytes() == CONTENT
+    assert server.requests == [("/cut", None), ("/cut", f"bytes={len(CONTENT) // 3}-")]
+
+
+def test_server_without_range_starts_over(server, tmp_path):
+    assert fetch(archive(server, "norange"), tmp_path).read_bytes() == CONTENT
+    assert len(server.requests) == 2
+
+
+def test_part_of_an_earlier_run_is_used(server, tmp_path):
+    (tmp_path / "file.bin.part").write_bytes(CONTENT[:1000])
+    assert fetch(archive(server, "plain"), tmp_path).read_bytes() == CONTENT
+    assert server.requests == [("/plain", "bytes=1000-")]
+
+
+def test_complete_part_is_used(server, tmp_path):
+    (tmp_path / "file.bin.part").write_bytes(CONTENT)
+    assert fetch(archive(server, "plain"), tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("part", [b"x" * 1000, CONTENT + b"x", b"x" * len(CONTENT)])
+def test_part_of_other_content_is_thrown_away(server, tmp_path, part):
+    (tmp_path / "file.bin.part").write_bytes(part)
+    assert fetch(archive(server, "plain"), tmp_path).read_bytes() == CONTENT
+
+
+def test_what_arrived_is_kept_for_the_next_run(server, tmp_path):
+    with pytest.raises(DataError, match="broke 4 times"):
+        fetch(archive(server, "always"), tmp_path)
+    assert len(server.requests) == downloads.TRIES
+    kept = (tmp_path / "file.bin.part").read_bytes()
+    assert kept == CONTENT[: len(kept)]
+    assert len(kept) > len(CONTENT) // 2
+
+
+def test_busy_server_is_asked_again(server, tmp_path):
+    assert fetch(archive(server, "busy"), tmp_path).read_bytes() == CONTENT
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("first", ["wrong", "absent", "always"])
+def test_second_mirror_takes_over(server, tmp_path, first):
+    assert fetch(archive(server, first, "plain"), tmp_path).read_bytes() == CONTENT
+
+
+def test_every_reason_is_named(server, tmp_path):
+    with pytest.raises(DataError, match=r"file\.bin .*other content.*; .*404 Not Found"):
+        fetch(archive(server, "wrong", "absent"), tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_no_network_fails_at_once(server, tmp_path):
+    md5 = hashlib.md5(CONTENT).hexdigest()
+    urls = ("http://127.0.0.1:9/file.bin", "http://no-such-host.invalid/file.bin")
+    start = time.perf_counter()
+    with pytest.raises(DataError, match=r"127\.0\.0\.1:9: cannot be reached; no-such-host"):
+        fetch(Archive("file.bin", md5, urls), tmp_path)
+    assert time.perf_counter() - start < 5
+
+
+def make_tar(path, *members):
+    with tarfile.open(path, "w:gz") as file:
+        for name, kind in members:
+            member = tarfile.TarInfo(name)
+            if kind == "link":
+                member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+                file.addfile(member)
+            else:
+                member.size = 4
+                file.addfile(member, io.BytesIO(b"1234"))
+    return path
+
+
+def make_zip(path, *members):
+    with zipfile.ZipFile(path, "w") as file:
+        for name, kind in members:
+            member = zipfile.ZipInfo(name)
+            member.external_attr = (0o120777 if kind == "link" else 0o100644) << 16
+            file.writestr(member, b"1234")
+    return path
+
+
+@pytest.mark.parametrize("make", [make_tar, make_zip])
+def test_unpack(tmp_path, make):
+    path = make(tmp_path / ("a.zip" if make is make_zip else "a.tar.gz"), ("top/in/a.bin", "file"))
+    unpack(path, tmp_path / "out", top="top")
+    assert (tmp_path / "out/top/in/a.bin").read_bytes() == b"1234"
+
+
+@pytest.mark.parametrize("make", [make_tar, make_zip])
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("top/../../evil", "file", "outside"),
+        ("/evil", "file", "outside"),
+        ("other/evil", "file", "outside"),
+        ("top/..\\..\\evil", "file", "outside"),
+        ("top/evil", "link", "neither"),
+    ],
+)
+def test_unsafe_archive_writes_nothing(tmp_path, make, name, kind, message):
+    path = tmp_path / ("a.zip" if make is make_zip else "a.tar.gz")
+    make(path, ("top/good", "file"), (name, kind))
+    with pytest.raises(DataError, match=message):
+        unpack(path, tmp_path / "out", top="top")
+    assert names(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar.gz"])
+def test_damaged_archive(tmp_path, name):
+    (tmp_path / name).write_bytes(b"no archive")
+    with pytest.raises(DataError, match="cannot be unpacked"):
+        unpack(tmp_path / name, tmp_path / "out", top="top")
+
+
+def contents(folder):
+    return {path.name: path.read_text() for path in sorted(folder.glob("*.bin"))}
+
+
+@pytest.fixture
+def official(tmp_path, monkeypatch):
+    """An archive that lies beside the folder to make; no server is needed."""
+    data = tmp_path / "data"
+    data.mkdir()
+    path = make_tar(data / "official.tar.gz", ("top/a.bin", "file"), ("top/b.bin", "file"))
+    md5 = hashlib.md5(path.read_bytes()).hexdigest()
+    monkeypatch.setitem(
+        downloads.ARCHIVES,
+        "cifar10",
+        (Archive("official.tar.gz", md5, ("http://127.0.0.1:9/official.tar.gz",)),),
+    )
+    return path
+
+
+def test_obtain_takes_an_archive_put_there_by_hand(official):
+    folder = official.parent / "top"
+    obtain("cifar10", folder, contents)
+    assert contents(folder) == {"a.bin": "1234", "b.bin": "1234"}
+    assert official.exists()
+    made_of = downloads.ARCHIVES["cifar10"][0]
+    assert matches_stamp(folder, made_of, contents(folder))
+    (folder / "a.bin").write_text("5678")
+    assert not matches_stamp(folder, made_of, contents(folder))
+
+
+def test_obtain_refuses_a_damaged_archive_put_there_by_hand(official):
+    official.write_bytes(official.read_bytes()[:-1])
+    with pytest.raises(DataError, match=r"official\.tar\.gz: MD5 .*half-downloaded"):
+        obtain("cifar10", official.parent / "top", contents)
+    assert not (official.parent / "top").exists()
+
+
+def test_obtain_that_fails_half_way_leaves_no_folder(official):
+    def fail(folder):
+        assert (folder / "a.bin").exists()
+        raise DataError("no")
+
+    with pytest.raises(DataError, match="no"):
+        obtain("cifar10", official.parent / "top", fail)
+    assert not (official.parent / "top").exists()
+    obtain("cifar10", official.parent / "top", contents)
+
+
+def test_obtain_at_once_by_several(official):
+    folder = official.parent / "top"
+    threads = [
+        threading.Thread(target=partial(obtain, "cifar10", folder, contents)) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert contents(folder) == {"a.bin": "1234", "b.bin": "1234"}
+
+
+def test_obtain_leaves_a_folder_with_content_alone(official):
+    folder = official.parent / "top"
+    folder.mkdir()
+    (folder / "mine").write_text("mine")
+    obtain("cifar10", folder, contents)
+    assert names(folder) == ["mine"]
+
+
+def test_obtain_where_nothing_can_be_written(tmp_path):
+    (tmp_path / "data").write_text("a file")
+    with pytest.raises(DataError, match=r"\.downloads"):
+        obtain("cifar10", tmp_path / "data" / "top", contents)
+
+
+def test_mnist_keeps_its_files_compressed(server, tmp_path, monkeypatch):
+    monkeypatch.setitem(downloads.ARCHIVES, "mnist", (archive(server, "plain"),))
+    obtain("mnist", tmp_path / "mnist", contents)
+    assert names(tmp_path / "mnist") == ["file.bin"]
+
+
+@pytest.mark.parametrize("stamp", ["", "[]", "{}", "\0", json.dumps({"md5": "0"})])
+def test_damaged_stamp_verifies_nothing(tmp_path, stamp):
+    (tmp_path / downloads.STAMP).write_text(stamp)
+    assert not matches_stamp(tmp_path, downloads.ARCHIVES["cifar10"][0], {})
+
+
+def test_stamp_of_another_archive_verifies_nothing(tmp_path):
+    write_stamp(tmp_path, downloads.ARCHIVES["cifar10"][0], {"a": "0"})
+    assert matches_stamp(tmp_path, downloads.ARCHIVES["cifar10"][0], {"a": "0"})
+    assert not matches_stamp(tmp_path, downloads.ARCHIVES["tiny_imagenet"][0], {"a": "0"})

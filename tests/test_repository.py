@@ -1,0 +1,158 @@
+"""The files around the code: environment, notebooks, reported numbers, and what nobody may commit."""
+
+import ast
+import re
+import subprocess
+import tomllib
+
+import nbformat
+import pytest
+import yaml
+
+from helpers.datasets import DATASETS
+from helpers.reported import read_reported
+from helpers.settings import CHAPTERS, NOTEBOOKS, PROJECT
+
+PROJECT_TABLE = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+DIRECT = [
+    re.split(r"[<>=]", requirement)[0]
+    for requirement in [
+        *PROJECT_TABLE["dependencies"],
+        *PROJECT_TABLE["optional-dependencies"]["dev"],
+    ]
+]
+
+
+def locked() -> dict[str, list[str]]:
+    versions: dict[str, list[str]] = {}
+    for line in (PROJECT / "requirements.lock").read_text().splitlines():
+        if match := re.match(r"([a-z0-9.-]+)==([^ ]+)", line):
+            versions.setdefault(match[1], []).append(match[2])
+    return versions
+
+
+def test_the_lock_holds_every_dependency_with_hashes():
+    versions = locked()
+    assert set(DIRECT) <= set(versions)
+    text = (PROJECT / "requirements.lock").read_text()
+    assert text.count("--hash=sha256:") >= len(versions)
+    assert "http://" not in text
+    assert "https://" not in text
+
+
+def test_environment_yml_agrees_with_the_lock():
+    environment = yaml.safe_load((PROJECT / "environment.yml").read_text())
+    pinned = environment["dependencies"][-1]["pip"]
+    pairs = dict(item.split("==") for item in pinned if "==" in item)
+    assert set(pairs) == set(DIRECT)
+    assert "-e ." in pinned
+    versions = locked()
+    assert {name: version for name, version in pairs.items() if version not in versions[name]} == {}
+
+
+@pytest.fixture(params=sorted(CHAPTERS))
+def chapter(request):
+    return request.param, nbformat.read(NOTEBOOKS / f"{request.param}.ipynb", as_version=4)
+
+
+def test_there_are_no_other_notebooks():
+    assert {path.stem for path in NOTEBOOKS.glob("*.ipynb")} == set(CHAPTERS)
+
+
+def test_notebooks_are_stripped_and_valid(chapter):
+    _, notebook = chapter
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+    for cell in notebook.cells:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+
+
+def test_the_parameters_cell_holds_described_literals_only(chapter):
+    name, notebook = chapter
+    (cell,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    for line in cell.source.splitlines():
+        assert re.fullmatch(r"\w+: \w+ = [^=#]+  # \S.*", line), line
+    literals = {item.target.id: ast.literal_eval(item.value) for item in ast.parse(cell.source).body}
+    assert set(literals) == set(CHAPTERS[name].model_fields)
+
+
+def test_the_first_cells_say_what_the_chapter_is(chapter):
+    name, notebook = chapter
+    assert notebook.cells[0].cell_type == "markdown"
+    assert notebook.cells[0].source.startswith("# ")
+    assert "parameters" in notebook.cells[1].metadata.get("tags", [])
+    assert f'notebook_parameters("{name}", globals())' in notebook.cells[2].source
+
+
+def test_cells_are_short(chapter):
+    _, notebook = chapter
+    lengths = [
+        len([line for line in cell.source.splitlines() if line.strip()])
+        for cell in notebook.cells
+        if cell.cell_type == "code" and "parameters" not in cell.metadata.get("tags", [])
+    ]
+    assert max(lengths) <= 17
+    assert sorted(lengths)[len(lengths) // 2] <= 10
+
+
+def test_only_gradients_imports_tensorflow():
+    guilty = [
+        path.name
+        for path in (PROJECT / "helpers").rglob("*.py")
+        if re.search(r"^\s*(import|from) tensorflow", path.read_text(), re.M)
+    ]
+    assert guilty == ["gradients.py"]
+
+
+# The order in which data flows; a module imports only from those named before it.
+ORDER = (
+    "settings synthetic downloads readers datasets models store gradients attacks lbfgs ensembles retraining "
+    "evaluation experiments reported figures tables diagrams display"
+).split()
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "helpers":
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("helpers."):
+            yield node.module.split(".")[1]
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_imports_run_one_way(name):
+    later = ORDER[ORDER.index(name) :]
+    assert not set(imported(PROJECT / "helpers" / f"{name}.py")) & set(later)
+
+
+def test_every_module_has_its_place():
+    found = {path.stem for path in (PROJECT / "helpers").glob("*.py")} - {"__init__"}
+    assert found == set(ORDER)
+
+
+def test_reported_numbers_can_be_matched():
+    entries = read_reported()
+    assert len(entries) > 40
+    for entry in entries:
+        assert set(entry) == {"where", "what", "reported", "dataset", "match", "value"}
+        assert entry["dataset"] in DATASETS
+    tables = {e["where"]: [] for e in entries}
+    for entry in entries:
+        tables[entry["where"]].append(entry["reported"])
+    assert tables["Table 4"] == [98.36, 96.68, 98.86, 93.16]
+    assert tables["Table 5"] == [74.56, 66.78, 73.65, 58.97]
+
+
+def test_no_large_or_foreign_file_is_committed():
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    for name in filter(None, listed.stdout.split("\0")):
+        path = PROJECT / name
+        if path.is_file() and not name.startswith("reports/"):
+            assert path.stat().st_size < 1_000_000, name
+            assert path.suffix not in (".keras", ".npz", ".pkl", ".zip", ".gz"), name
