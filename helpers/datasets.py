@@ -192,8 +192,8 @@ def load(
     name
         A key of `DATASETS`.
     data_dir
-        Folder that holds the real data sets' folders (None: the project's ``data``). Stand-ins
-        need none.
+        Folder that holds the real data sets' folders (None: the project's ``data``); a relative
+        one starts at the project's root. Stand-ins need none.
     n_train, n_test
         Number of images, 0 for all. A part has equal shares of all classes, up to rounding, and its
         images come class by class in turn: the first 100 images of a part are a fair part too, and
@@ -281,30 +281,31 @@ def _check_count(what: str, value: int) -> None:
 
 def _find(name: str, data_dir: str | Path | None, download: bool) -> Found:
     """Read a real data set, after downloading it if nothing of it is there."""
-    data_dir = settings.PROJECT / "data" if data_dir is None else Path(data_dir)
+    data_dir = settings.project_path("data" if data_dir is None else data_dir)
     if not data_dir.is_dir():
         raise DataError(f"data_dir = {str(data_dir)!r}: there is no such folder")
     folder = data_dir / FOLDERS[name]
-    if is_absent(name, data_dir):
-        problem = "nothing is to be downloaded"
-        try:
-            if download:
-                obtain(name, folder, partial(fingerprints, name))
-                problem = None
-        except DataError as error:
-            problem = str(error)
-        if problem:
-            archives = [archive.name for archive in ARCHIVES[name]]
-            raise DataError(
-                f"{DATASETS[name].title} is not in {folder}, and {problem}. Put "
-                f"{', '.join(wanted(name))} into {folder}"
-                + (f" (or {archives[0]} into {data_dir})" if len(archives) == 1 else "")
-                + f", or use the stand-in {stand_in(name)!r}, which needs no download"
-            )
     try:
+        if is_absent(name, data_dir):
+            _obtain(name, folder, download)
         return READERS[name](folder)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{getattr(error, 'filename', None) or folder}: {error}") from error
+
+
+def _obtain(name: str, folder: Path, download: bool) -> None:
+    try:
+        if not download:
+            raise DataError("nothing is to be downloaded")
+        obtain(name, folder, partial(fingerprints, name))
+    except DataError as error:
+        archives = [archive.name for archive in ARCHIVES[name]]
+        raise DataError(
+            f"{DATASETS[name].title} is not in {folder}, and {error}. Put "
+            f"{', '.join(wanted(name))} into {folder}"
+            + (f" (or {archives[0]} into {folder.parent})" if len(archives) == 1 else "")
+            + f", or use the stand-in {stand_in(name)!r}, which needs no download"
+        ) from error
 
 
 def choose(

@@ -1,4 +1,4 @@
-"""Tables as data frames: classes, architectures, accuracies, and the reported beside the measured."""
+"""Tables as data frames: classes, architectures, accuracies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import keras
 import pandas as pd
 
 from helpers.evaluation import Record
-from helpers.figures import ATTACK_NAMES, name_of, percentages
+from helpers.figures import attacks_of, name_of, percentages
 
 LAYER_TYPES = {
     "Conv2D": "2D convolutional layer",
@@ -89,47 +89,6 @@ def _layer_parameters(layer: keras.Layer) -> str:
     return ""
 
 
-def accuracy_table(
-    records: Sequence[Record], *, rows: str = "model", columns: str = "attack"
-) -> pd.DataFrame:
-    """Set accuracies out in percent with their 95 % intervals, as ``98.4 [97.1, 99.2]``.
-
-    Parameters
-    ----------
-    records
-        Accuracies, at most one for each cell.
-    rows, columns
-        Attribute or parameter of the records that names the rows and the columns.
-
-    Returns
-    -------
-    frame
-        First column the row's name, then one column a value of `columns`; attacks stand in their
-        fixed order, everything else as it comes. A cell without a record is missing.
-    """
-    percentages(records)
-    cells: dict[tuple, str] = {}
-    for record in records:
-        place = (_value(record, rows), _value(record, columns))
-        if place in cells:
-            raise ValueError(
-                f"two records for {rows} = {place[0]!r}, {columns} = {place[1]!r}: select one, or "
-                "choose rows and columns that tell them apart"
-            )
-        cells[place] = _with_interval(record)
-    names = list(dict.fromkeys(row for row, _ in cells))
-    heads = list(dict.fromkeys(column for _, column in cells))
-    if columns == "attack":
-        order = list(ATTACK_NAMES)
-        heads.sort(key=lambda name: order.index(name) if name in order else len(order))
-    table = [
-        {rows.replace("_", " ").capitalize(): _shown(name)}
-        | {_shown(head): cells.get((name, head)) for head in heads}
-        for name in names
-    ]
-    return pd.DataFrame(table)
-
-
 def group_table(groups: Mapping[str, Sequence[Record]]) -> pd.DataFrame:
     """Set out groups of accuracies, a row each, in percent with their intervals.
 
@@ -143,14 +102,11 @@ def group_table(groups: Mapping[str, Sequence[Record]]) -> pd.DataFrame:
     frame
         First column ``Model``, then one for each attack in their fixed order.
     """
-    order = list(ATTACK_NAMES)
+    order = attacks_of(groups)
     rows = []
     for name, records in groups.items():
-        attacks = sorted((record.attack for record in records), key=order.index)
-        if len(set(attacks)) < len(attacks):
-            raise ValueError(f"the group {name!r} has several records for an attack: {attacks}")
         cells = {record.attack: _with_interval(record) for record in records}
-        rows.append({"Model": name} | {ATTACK_NAMES[attack]: cells[attack] for attack in attacks})
+        rows.append({"Model": name} | {name_of(attack): cells.get(attack) for attack in order})
     return pd.DataFrame(rows)
 
 
@@ -170,71 +126,15 @@ def summary_table(records: Sequence[Record]) -> pd.DataFrame:
         swept = "sweep" in about or "n_members" in about
         if record.quantity == "accuracy" and own and not swept:
             rows.setdefault((record.dataset, record.model), {}).setdefault(record.attack, record)
-    frame = group_table({f"{d}|{m}": list(found.values()) for (d, m), found in rows.items()})
-    if frame.empty:
+    if not rows:
         return pd.DataFrame({"Data": [], "Model": []})
+    frame = group_table({f"{d}|{m}": list(found.values()) for (d, m), found in rows.items()})
     names = frame["Model"].str.split("|", n=1)
-    frame.insert(0, "Data", names.str[0])
     frame["Model"] = [name_of(name) for name in names.str[1]]
-    order = ["Data", "Model", *(name for name in ATTACK_NAMES.values() if name in frame)]
-    return frame[order]
-
-
-def _value(record: Record, name: str):
-    if name in record.__dataclass_fields__:
-        return getattr(record, name)
-    if name in record.parameters:
-        return record.parameters[name]
-    raise ValueError(
-        f"the record {record.name} has no {name!r}; its parameters are {sorted(record.parameters)}"
-    )
-
-
-def _shown(value) -> str:
-    return name_of(value) if isinstance(value, str) else str(value)
+    frame.insert(0, "Data", names.str[0])
+    return frame
 
 
 def _with_interval(record: Record) -> str:
     accuracy, low, high = percentages([record])
     return f"{accuracy[0]:.1f} [{low[0]:.1f}, {high[0]:.1f}]"
-
-
-def reported_table(reported: Mapping[str, float], measured: Mapping[str, Record]) -> pd.DataFrame:
-    """Set the report's numbers beside ours.
-
-    Parameters
-    ----------
-    reported
-        What was measured in words to the report's number, in percent as printed (98.36).
-    measured
-        The same words to the record of our accuracy. A setting that stands on one side only gets
-        a row with the other side missing.
-
-    Returns
-    -------
-    frame
-        The difference is ours minus the report's, in percentage points; ``Within interval`` says
-        whether the reported number lies in our 95 % interval.
-    """
-    if not reported and not measured:
-        raise ValueError("nothing reported and nothing measured: there is no table to make")
-    rows = []
-    for setting in [*reported, *(name for name in measured if name not in reported)]:
-        row: dict[str, object] = {"Setting": setting, "Reported (%)": reported.get(setting)}
-        said = reported.get(setting)
-        if said is not None and not (said == 0 or 1 < said <= 100):
-            raise ValueError(f"reported {setting!r} is {said}: a number in percent is expected")
-        if setting in measured:
-            accuracy, low, high = (values[0] for values in percentages([measured[setting]]))
-            row["Measured (%)"] = round(accuracy, 2)
-            row["95 % interval"] = f"[{low:.2f}, {high:.2f}]"
-            row["Images"] = measured[setting].values["n"]
-            if said is not None:
-                row["Difference (points)"] = round(accuracy - said, 2)
-                row["Within interval"] = "yes" if low <= said <= high else "no"
-        rows.append(row)
-    columns = ["Setting", "Reported (%)", "Measured (%)", "95 % interval", "Images"]
-    columns += ["Difference (points)", "Within interval"]
-    frame = pd.DataFrame(rows).reindex(columns=columns)
-    # Whole numbers, although some may be missing.
-    return frame.astype({"Images": "Int64"})

@@ -167,6 +167,9 @@ def make_sandbox(root: Path) -> Sandbox:
         (root / name).mkdir(parents=True)
     (root / "driver.py").write_text(DRIVER)
     (root / "helpers" / "lib.py").write_text('"""Words."""\nanswer = 42\n')
+    for package in ("figures", "report"):
+        (root / "helpers" / package).mkdir()
+        (root / "helpers" / package / "part.py").write_text("width = 1\n")
     for name, cells in (("01_data", DATA), ("02_models", MODELS), ("08_findings", FINDINGS)):
         write_notebook(root / "notebooks" / f"{name}.ipynb", cells)
     (root / "profiles" / "quick.yaml").write_text(PROFILE)

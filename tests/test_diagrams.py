@@ -5,7 +5,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from helpers import diagrams, models
+from helpers import figures, models
 
 IMAGES = np.random.default_rng(0).random((4, 8, 8, 1))
 
@@ -25,20 +25,20 @@ def inception():
 
 @pytest.mark.parametrize(("n_members", "drawn"), [(1, [1]), (4, [1, 2, 3, 4]), (10, [1, 2, 3, 10])])
 def test_ensemble_diagram_draws_first_and_last_members(n_members, drawn):
-    found = texts(diagrams.ensemble_diagram(n_members))
+    found = texts(figures.ensemble_diagram(n_members))
     assert [text for text in found if text.startswith("member ")] == [f"member {k}" for k in drawn]
     assert ("⋮" in found) == (n_members > 4)
 
 
 def test_ensemble_diagram_shows_image_and_vote():
-    figure = diagrams.ensemble_diagram(3, image=IMAGES[0], vote="majority")
+    figure = figures.ensemble_diagram(3, image=IMAGES[0], vote="majority")
     assert len(pictures(figure)) == 1
     assert any("majority" in text for text in texts(figure))
 
 
 def test_bagging_diagram_shows_the_rows_of_each_replicate():
     noisy = np.clip(IMAGES + 0.1, 0, 1)
-    figure = diagrams.bagging_diagram(
+    figure = figures.bagging_diagram(
         IMAGES, noisy, [np.array([0, 0, 3, 1]), np.array([2, 2, 2, 2])], n_members=10, sigma=0.1
     )
     shown = [picture.get_array() for picture in pictures(figure)]
@@ -52,7 +52,7 @@ def test_bagging_diagram_shows_the_rows_of_each_replicate():
 
 
 def test_inception_diagram_is_read_from_the_model(inception):
-    found = texts(diagrams.inception_diagram(inception))
+    found = texts(figures.inception_diagram(inception))
     assert {"pixels\n64×64×3", "resizing\n75×75×3", "new last layer\n10 classes"} <= set(found)
     assert "stem: 5 convolutions, 2 max pools\n7×7×48" in found
     assert "mixed0\n4 branches\n7×7×64" in found
@@ -60,14 +60,14 @@ def test_inception_diagram_is_read_from_the_model(inception):
     assert sum(text.startswith("mixed") and "branches" in text for text in found) == 11
 
     other = models.build("inception_v3", (48, 48, 3), 7, seed=0, input_size=139, width=0.1)
-    found = texts(diagrams.inception_diagram(other))
+    found = texts(figures.inception_diagram(other))
     assert {"pixels\n48×48×3", "resizing\n139×139×3", "new last layer\n7 classes"} <= set(found)
     filters = other.layers[3].get_layer("mixed0").output.shape[-1]
     assert f"mixed0\n4 branches\n15×15×{filters}" in found
 
 
 def test_branches_of_the_blocks(inception):
-    blocks = diagrams.inception_blocks(inception.layers[3])
+    blocks = figures.inception_blocks(inception.layers[3])
     assert [len(block.branches) for block in blocks] == [4, 4, 4, 3, 4, 4, 4, 4, 3, 4, 4]
     assert blocks[0].branches == (
         ("conv 1×1, 16",),
@@ -81,7 +81,7 @@ def test_branches_of_the_blocks(inception):
 
 
 def test_another_block_can_be_unfolded(inception):
-    found = texts(diagrams.inception_diagram(inception, unfold="mixed3"))
+    found = texts(figures.inception_diagram(inception, unfold="mixed3"))
     assert {"mixed3, unfolded", "from\nmixed2", "max pool 3×3, stride 2"} <= set(found)
 
 
@@ -93,17 +93,17 @@ def plain_model():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: diagrams.ensemble_diagram(0), "n_members = 0"),
-        (lambda: diagrams.ensemble_diagram(2, vote="best"), "there are mean, majority"),
-        (lambda: diagrams.bagging_diagram(IMAGES[:0], IMAGES[:0], []), "n at least 1"),
-        (lambda: diagrams.bagging_diagram(IMAGES, IMAGES[:2], []), "differ in shape"),
-        (lambda: diagrams.bagging_diagram(IMAGES, IMAGES, []), "no replicates"),
-        (lambda: diagrams.bagging_diagram(IMAGES, IMAGES, [np.array([4])]), "0 to 3 only"),
+        (lambda: figures.ensemble_diagram(0), "n_members = 0"),
+        (lambda: figures.ensemble_diagram(2, vote="best"), "there are mean, majority"),
+        (lambda: figures.bagging_diagram(IMAGES[:0], IMAGES[:0], []), "n at least 1"),
+        (lambda: figures.bagging_diagram(IMAGES, IMAGES[:2], []), "differ in shape"),
+        (lambda: figures.bagging_diagram(IMAGES, IMAGES, []), "no replicates"),
+        (lambda: figures.bagging_diagram(IMAGES, IMAGES, [np.array([4])]), "0 to 3 only"),
         (
-            lambda: diagrams.bagging_diagram(IMAGES, IMAGES, [np.arange(4)] * 3, n_members=2),
+            lambda: figures.bagging_diagram(IMAGES, IMAGES, [np.arange(4)] * 3, n_members=2),
             "n_members = 2, but 3",
         ),
-        (lambda: diagrams.inception_diagram(plain_model()), "holds no InceptionV3"),
+        (lambda: figures.inception_diagram(plain_model()), "holds no InceptionV3"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(call, message):
@@ -113,4 +113,4 @@ def test_what_cannot_be_drawn_is_refused(call, message):
 
 def test_unknown_block_is_refused(inception):
     with pytest.raises(ValueError, match="no block 'mixed11'; there are mixed0"):
-        diagrams.inception_diagram(inception, unfold="mixed11")
+        figures.inception_diagram(inception, unfold="mixed11")

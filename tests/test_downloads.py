@@ -59,7 +59,7 @@ def server(monkeypatch):
     monkeypatch.setattr(downloads, "BACKOFF", 0.01)
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         http.requests = []
-        thread = threading.Thread(target=http.serve_forever, daemon=True)
+        thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield http
         http.shutdown()

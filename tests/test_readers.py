@@ -1,8 +1,11 @@
+import dataclasses
 import gzip
+import hashlib
 import shutil
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -118,9 +121,7 @@ def test_damaged_mnist_file_is_named(mnist, file, change, message):
     assert file in str(error.value)
 
 
-@pytest.mark.parametrize(
-    "change", [lambda b: b[:-9], lambda b: b[:100], lambda b: b"<html>", bytes]
-)
+@pytest.mark.parametrize("change", [lambda b: b[:-9], lambda b: b[:100], lambda b: b"<html>"])
 def test_truncated_gzip_is_named(mnist, change):
     path = mnist / "train-images-idx3-ubyte.gz"
     path.write_bytes(change(path.read_bytes()))
@@ -197,6 +198,24 @@ def test_cifar10_stamp_is_checked_again_on_every_load(cifar10):
     changed = load("cifar10", data_dir=cifar10.parent)
     assert changed.status == "unverified"
     assert changed.full_digest != verified.full_digest
+
+
+@pytest.mark.parametrize(("name", "kind"), [("cifar10", "gztar"), ("tiny", "zip")])
+def test_official_archive_put_into_data_dir_is_verified(request, monkeypatch, name, kind):
+    folder = request.getfixturevalue(name)
+    name = name.replace("tiny", "tiny_imagenet")
+    base = folder.parent / "official"
+    path = Path(shutil.make_archive(str(base), kind, folder.parent, folder.name))
+    shutil.rmtree(folder)
+    md5 = hashlib.md5(path.read_bytes()).hexdigest()
+    urls = ("http://127.0.0.1:9/",)
+    monkeypatch.setitem(
+        ARCHIVES,
+        name,
+        (dataclasses.replace(ARCHIVES[name][0], name=path.name, md5=md5, urls=urls),),
+    )
+    for _ in range(2):
+        assert load(name, data_dir=folder.parent).status == "verified"
 
 
 def test_cifar10_wrong_size(cifar10):

@@ -351,6 +351,8 @@ ALL = ("01_data", *MODELS, "08_findings")
     [
         ("notebooks/02_models.ipynb", ("import time", "import  time"), MODELS),
         ("helpers/lib.py", ("answer = 42", "answer = 43"), ALL),
+        ("helpers/figures/part.py", ("width = 1", "width = 2"), ALL),
+        ("helpers/report/part.py", ("width = 1", "width = 2"), ()),
         ("helpers/lib.py", ("answer = 42", "answer = 42  # known"), ()),
         ("helpers/lib.py", ('"""Words."""', '"""Other words."""'), ()),
         ("profiles/quick.yaml", ("digits: {size: 2}", "digits: {size: 3}"), MODELS[:1]),
@@ -374,16 +376,14 @@ def test_parameters_and_real_data_count(sandbox, tmp_path):
     output, data = Output(sandbox.output), tmp_path / "data"
     (data / "mnist").mkdir(parents=True)
     (data / "mnist" / "train").write_text("123")
-    stamps_by_state = []
-    for change in (
-        lambda: None,
-        lambda: (data / "mnist" / "train").write_text("1234"),
-        lambda: (data / "mnist" / "test").write_text("1"),
-        lambda: (data / "mnist" / "test").unlink(),
-    ):
-        change()
-        stamps_by_state.append(stamps._data(run, data))
-    assert len(set(stamps_by_state)) == 3 + (stamps_by_state[3] != stamps_by_state[1])
+    first = stamps._data(run, data)
+    (data / "mnist" / "train").write_text("1234")
+    second = stamps._data(run, data)
+    (data / "mnist" / "test").write_text("1")
+    third = stamps._data(run, data)
+    (data / "mnist" / "test").unlink()
+    assert len({first, second, third}) == 3
+    assert stamps._data(run, data) == second
     stand_in = Run("02_models", "digits", {"seed": 1, "data_dir": "data"})
     assert stamps._data(stand_in, data) == stamps._data(stand_in, tmp_path)
     assert output.parameters(run, data)["data_dir"] == str(data)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import NearestCentroid
 
 from helpers import synthetic
 from helpers.datasets import load
@@ -63,10 +63,10 @@ def test_outlines_fill_the_unit_circle(shape):
 
 
 def test_labels_belong_to_images():
-    """A linear classifier of the shapes is far above chance, so labels and images go together."""
+    """The nearest mean image is far above chance (0.1), so labels and images go together."""
     data = load("tiny_shapes", n_train=300, n_test=100, n_classes=10)
     x_train, x_test = (x[:, ::4, ::4].reshape(len(x), -1) for x in (data.x_train, data.x_test))
-    model = LogisticRegression(max_iter=200).fit(x_train, data.y_train)
+    model = NearestCentroid().fit(x_train, data.y_train)
     assert model.score(x_test, data.y_test) > 0.4
 
 

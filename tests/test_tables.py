@@ -45,29 +45,6 @@ def test_architecture_table_shows_a_nested_network_as_one_row():
     assert frame.loc["Total", "Weights"] == model.count_params()
 
 
-def test_accuracy_table_sorts_attacks_and_names_models():
-    records = [
-        record("original", "fgsm", 300),
-        record("original", "none", 984),
-        record("member 6", "none", 970),
-    ]
-    frame = tables.accuracy_table(records)
-    assert list(frame.columns) == ["Model", "no attack", "FGSM"]
-    assert frame["Model"].tolist() == ["original model", "member 6"]
-    assert frame["no attack"].tolist() == ["98.4 [97.4, 99.0]", "97.0 [95.7, 97.9]"]
-    assert frame["FGSM"].iloc[0].startswith("30.0 [")
-    assert pd.isna(frame["FGSM"].iloc[1])
-
-
-def test_accuracy_table_takes_parameters_too():
-    records = [
-        record("ensemble", "fgsm", 500, sigma=s, n_members=n) for s in (0.1, 0.2) for n in (1, 5)
-    ]
-    frame = tables.accuracy_table(records, rows="sigma", columns="n_members")
-    assert list(frame.columns) == ["Sigma", "1", "5"]
-    assert frame["Sigma"].tolist() == ["0.1", "0.2"]
-
-
 def test_group_table_has_a_row_for_each_group():
     groups = {
         "ensemble of 10": [record("ensemble", "fgsm", 500), record("ensemble", "none", 984)],
@@ -80,49 +57,39 @@ def test_group_table_has_a_row_for_each_group():
     assert pd.isna(frame["FGSM"].iloc[1])
 
 
-def test_reported_table():
-    reported = {"FGSM, clean": 98.36, "FGSM, adversarial": 96.68, "BIM": 50.0}
-    measured = {
-        "FGSM, clean": record("retrained fgsm", "none", 984),
-        "FGSM, adversarial": record("retrained fgsm", "fgsm", 900),
-        "PGD": record("retrained fgsm", "pgd", 100),
-    }
-    frame = tables.reported_table(reported, measured).set_index("Setting")
-    assert list(frame.index) == ["FGSM, clean", "FGSM, adversarial", "BIM", "PGD"]
-    clean, adversarial = frame.loc["FGSM, clean"], frame.loc["FGSM, adversarial"]
-    low, high = wilson(984, 1000)
-    assert clean["Measured (%)"] == 98.4
-    assert clean["95 % interval"] == f"[{100 * low:.2f}, {100 * high:.2f}]"
-    assert clean["Difference (points)"] == 0.04
-    assert clean["Images"] == 1000
-    assert clean["Within interval"] == "yes"
-    assert adversarial["Difference (points)"] == -6.68
-    assert adversarial["Within interval"] == "no"
-    assert frame.loc["BIM"].isna().sum() == 5
-    assert pd.isna(frame.loc["PGD", "Reported (%)"])
-    assert frame.loc["PGD", "Measured (%)"] == 10
+def test_group_table_keeps_the_attacks_order_and_leaves_gaps():
+    frame = tables.group_table(
+        {"first": [record("m", "lbfgs", 10)], "second": [record("m", "none", 900)]}
+    )
+    assert list(frame.columns) == ["Model", "no attack", "L-BFGS"]
+    assert frame["L-BFGS"].isna().tolist() == [False, True]
+
+
+def test_summary_keeps_attacks_made_on_the_model_itself():
+    records = [
+        record("original", "none", 980),
+        record("original", "fgsm", 300, source="original"),
+        record("original", "fgsm", 100, source="original", sweep="epsilon"),
+        record("ensemble", "fgsm", 700, source="original"),
+        record("ensemble", "fgsm", 600, n_members=3, made_on="original"),
+        record("ensemble", "fgsm", 400, source="ensemble"),
+        record("ensemble", "noise", 950, source="original"),
+        Record("01_data", "digits", "size"),
+    ]
+    frame = tables.summary_table(records).set_index("Model")
+    assert frame.loc["original model", "FGSM"].startswith("30.0")
+    assert frame.loc["ensemble", "FGSM"].startswith("40.0")
+    assert frame.loc["ensemble", "random noise"].startswith("95.0")
+    assert tables.summary_table([]).empty
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: tables.class_table([]), "at least one class name"),
-        (lambda: tables.accuracy_table([]), "no records"),
-        (
-            lambda: tables.accuracy_table([record("original", "none", k) for k in (1, 2)]),
-            "two records for model = 'original', attack = 'none'",
-        ),
-        (
-            lambda: tables.accuracy_table([record("original", "none", 1, sigma=1)], rows="epsilon"),
-            "no 'epsilon'; its parameters are .'sigma'",
-        ),
-        (lambda: tables.reported_table({}, {}), "nothing reported"),
-        (lambda: tables.reported_table({"a": 0.98}, {}), "number in percent"),
-        (
-            lambda: tables.reported_table({}, {"a": Record("05", "digits", "count")}),
-            "no accuracy with its interval",
-        ),
-        (lambda: tables.architecture_table(keras.Sequential()), "no layers to list"),
+        (lambda: tables.architecture_table(None), "no layers"),
+        (lambda: tables.group_table({}), "no groups"),
+        (lambda: tables.group_table({"m": []}), "no records"),
     ],
 )
 def test_what_makes_no_table_is_refused(call, message):

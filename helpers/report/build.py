@@ -119,6 +119,7 @@ def _execute_all(
                 job.output.page.unlink(missing_ok=True)  # it would no longer be this build's
                 again = "" if causes is None else f" again, {why(causes)}"
                 progress.start(run.name, "runs" + again)
+                started = manifest.now()
                 try:
                     entry, status = run_chapter(job, run, progress), "done"
                     progress.end(f"done, {entry['peak_memory_mib']} MiB,")
@@ -126,7 +127,7 @@ def _execute_all(
                     progress.end("FAILED")
                     failures[run.slug], status = failure, "failed"
                     entry = {
-                        "started": None,
+                        "started": started,
                         "seconds": round(failure.seconds, 1),
                         "peak_memory_mib": failure.peak_memory_mib,
                         "cell": failure.cell,

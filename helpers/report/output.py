@@ -138,16 +138,7 @@ def check_folder(output: Output, profile: str, *, fresh: bool) -> None:
                 "it with --fresh"
             )
         return
-    names = (
-        "manifest.json",
-        "report.html",
-        "notebooks",
-        "records",
-        "store",
-        "logs",
-        "figures",
-        "tables",
-    )
+    names = ("manifest.json", "report.html", "store", *FOLDERS)
     foreign = [name for name in names if (folder / name).exists()]
     if foreign:
         raise ParameterError(

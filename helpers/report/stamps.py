@@ -54,8 +54,15 @@ def code_fingerprint(source: str) -> str:
 @lru_cache(maxsize=1)
 def _helpers() -> str:
     # The library only: the report package changes how results are shown, not the results.
-    modules = sorted((settings.PROJECT / "helpers").glob("*.py"))
-    return _digest([(path.name, code_fingerprint(path.read_text())) for path in modules])
+    folder = settings.PROJECT / "helpers"
+    names = sorted(path.relative_to(folder) for path in folder.rglob("*.py"))
+    return _digest(
+        [
+            (str(name), code_fingerprint((folder / name).read_text(encoding="utf-8")))
+            for name in names
+            if name.parts[0] != "report"
+        ]
+    )
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,236 @@
+"""Figures of accuracies, each drawn with its 95 % interval."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
+
+from helpers.evaluation import Record
+from helpers.figures.looks import (
+    LETTER,
+    WIDTH,
+    attacks_of,
+    legend_above,
+    looks,
+    name_of,
+    percent_axis,
+    percentages,
+    styled,
+)
+
+
+def _lines(axes: Axes, series: Mapping[str, Sequence[Record]], x: str) -> list:
+    """Draw a line with its intervals for each series; returns the legend's handles."""
+    if not series:
+        raise ValueError("no series to draw")
+    handles = []
+    for name, look in looks(list(series)).items():
+        for record in series[name]:
+            if x not in record.parameters:
+                raise ValueError(
+                    f"the record {record.name} has no parameter {x!r}; it has "
+                    f"{', '.join(sorted(record.parameters)) or 'none'}"
+                )
+        records = sorted(series[name], key=lambda record: record.parameters[x])
+        accuracy, low, high = percentages(records)
+        at = np.array([record.parameters[x] for record in records], float)
+        axes.fill_between(at, low, high, color=look.colour, alpha=0.15, linewidth=0)
+        handles.append(
+            axes.errorbar(
+                at, accuracy, yerr=_reach(accuracy, low, high), label=look.label,
+                color=look.colour, marker=look.marker, linestyle=look.line,
+                elinewidth=0.9, capsize=2, clip_on=False, zorder=3,
+            )
+        )  # fmt: skip
+    return handles
+
+
+def _reach(accuracy: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Turn the ends of intervals into matplotlib's distances, none below 0 by rounding."""
+    return np.maximum([accuracy - low, high - accuracy], 0)
+
+
+@styled
+def curves(
+    series: Mapping[str, Sequence[Record]],
+    *,
+    x: str,
+    xlabel: str,
+    ylabel: str = "accuracy (%)",
+    chance: float | None = None,
+) -> Figure:
+    """Draw accuracy against a parameter, one line with intervals for each attack or model.
+
+    Parameters
+    ----------
+    series
+        Attack or model to its records, in any order.
+    x
+        The records' parameter on the horizontal axis, such as ``epsilon``.
+    xlabel, ylabel
+        Axes' labels, with units.
+    chance
+        Accuracy of guessing, of 1; drawn as a dotted line.
+    """
+    figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
+    axes = figure.subplots()
+    handles = _lines(axes, series, x)
+    percent_axis(axes, ylabel)
+    axes.set_xlabel(xlabel)
+    if all(float(r.parameters[x]).is_integer() for records in series.values() for r in records):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if chance is not None:
+        line = axes.axhline(100 * chance, color="#666666", linestyle=":", linewidth=1.2)
+        line.set_label(f"guessing ({100 * chance:g} %)")
+        handles.append(line)
+    legend_above(figure, handles)
+    return figure
+
+
+@styled
+def members_figure(
+    left: Mapping[str, Sequence[Record]],
+    right: Mapping[str, Sequence[Record]],
+    left_title: str,
+    right_title: str,
+) -> Figure:
+    """Draw accuracy against the number of members in two panels (Figures 7 and 9).
+
+    Parameters
+    ----------
+    left, right
+        Attack to its records, which have the parameter ``n_members``.
+    left_title, right_title
+        Say on which model the adversarial images were made.
+    """
+    figure = Figure(figsize=(9.0, 4.2), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    handles = {}
+    for axes, series, title in zip(panels, (left, right), (left_title, right_title), strict=True):
+        drawn = _lines(axes, series, "n_members")
+        handles |= {handle.get_label(): handle for handle in drawn}
+        percent_axis(axes, "accuracy (%)" if axes is panels[0] else "")
+        axes.set(xlabel="members of the ensemble", title=textwrap.fill(title, 48))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    legend_above(figure, list(handles.values()))
+    return figure
+
+
+@styled
+def grouped_bars(
+    groups: Mapping[str, Sequence[Record]], *, ylabel: str = "accuracy (%)", xlabel: str = ""
+) -> Figure:
+    """Draw one bar for each attack in each group, with intervals and values (Figures 8, 10, 11).
+
+    Parameters
+    ----------
+    groups
+        Model setting to its records, at most one for each attack.
+    """
+    order = attacks_of(groups)
+    total = len(groups) * (len(order) + 1)
+    width = float(np.clip(0.42 * total, 7.5, 10))
+    figure = Figure(figsize=(width, 4.4), layout="constrained")
+    axes = figure.subplots()
+    one_bar = (width - 0.7) / total
+    narrow = one_bar < 0.33  # inches: values would run into each other and stand upright instead
+    for group, records in enumerate(groups.values()):
+        accuracy, low, high = percentages(records)
+        for record, value, bottom, top in zip(records, accuracy, low, high, strict=True):
+            look = looks(order)[record.attack]
+            at = group + (order.index(record.attack) - (len(order) - 1) / 2) / (len(order) + 1)
+            axes.bar(
+                at, value, 0.92 / (len(order) + 1), color=look.colour, hatch=look.hatch,
+                edgecolor="white", linewidth=0,
+            )  # fmt: skip
+            interval = axes.errorbar(
+                at, value, yerr=_reach(value, bottom, top).reshape(2, 1), color="black",
+                elinewidth=1, capsize=2.5, clip_on=False,
+            )  # fmt: skip
+            for part in interval.get_children():
+                part.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
+            axes.text(
+                at, top + 1.5, f"{value:.1f}", ha="center", va="bottom", fontsize=9,
+                rotation=90 if narrow else 0,
+            )  # fmt: skip
+    # Room above 100 % for the values of the highest bars.
+    percent_axis(axes, ylabel, top=114 if narrow else 108)
+    letters = max(8, int(one_bar * (len(order) + 1) / LETTER) - 2)
+    axes.set_xticks(range(len(groups)), [textwrap.fill(name_of(n), letters) for n in groups])
+    axes.tick_params(axis="x", length=0)
+    axes.set(xlim=(-0.55, len(groups) - 0.45), xlabel=xlabel)
+    handles = [
+        Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="white", label=look.label)
+        for look in looks(order).values()
+    ]
+    legend_above(figure, handles)
+    return figure
+
+
+def matrix(groups: Mapping[str, Sequence[Record]]) -> Figure:
+    """Draw accuracies as a heat map, a row for each group of records and a column for each attack.
+
+    Parameters
+    ----------
+    groups
+        Model to its records, at most one for each attack; what is missing stays empty.
+    """
+    attacks = attacks_of(groups)
+    cells = np.full((3, len(groups), len(attacks)), np.nan)
+    for row, records in enumerate(groups.values()):
+        columns = [attacks.index(record.attack) for record in records]
+        cells[:, row, columns] = np.array(percentages(records)) / 100
+    return heat_map(*cells, list(groups), attacks)
+
+
+@styled
+def heat_map(
+    values: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    row_names: Sequence[str],
+    column_names: Sequence[str],
+    *,
+    xlabel: str = "attack",
+    ylabel: str = "model",
+) -> Figure:
+    """Draw accuracies of models (rows) under attacks (columns) as an annotated heat map.
+
+    Parameters
+    ----------
+    values, low, high
+        Accuracies and their intervals' ends, of 1, (rows, columns); NaN where nothing was measured.
+    row_names, column_names
+        Models and attacks; known ones are shown by their display names.
+    """
+    values, low, high = (100 * np.asarray(part, float) for part in (values, low, high))
+    shape = (len(row_names), len(column_names))
+    if not values.size or not values.shape == low.shape == high.shape == shape:
+        raise ValueError(
+            f"values {values.shape}, low {low.shape} and high {high.shape} do not all have one cell "
+            f"for each of {shape[0]} rows and {shape[1]} columns"
+        )
+    figure = Figure(figsize=(WIDTH, 1.3 + 0.55 * shape[0]), layout="constrained")
+    axes = figure.subplots()
+    shades = matplotlib.colormaps["cividis"].with_extremes(bad="#eeeeee")
+    image = axes.imshow(values, cmap=shades, vmin=0, vmax=100, aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        text = "–"
+        if not np.isnan(value):
+            text = f"{value:.1f}\n[{low[row, column]:.1f}, {high[row, column]:.1f}]"
+        ink = "white" if value < 50 else "black"
+        axes.text(column, row, text, ha="center", va="center", fontsize=9, color=ink)
+    axes.set_xticks(range(shape[1]), [textwrap.fill(name_of(n), 16) for n in column_names])
+    axes.set_yticks(range(shape[0]), [textwrap.fill(name_of(n), 26) for n in row_names])
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.tick_params(length=0)
+    figure.colorbar(image, ax=axes, label="accuracy (%)", pad=0.02)
+    return figure

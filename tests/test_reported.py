@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from helpers import models
+from helpers.evaluation import Record, wilson
+from helpers.reported import architecture_values, counterparts, findings_table, read_reported
+
+ENTRY = {
+    "where": "Table 4", "what": "FGSM retraining, normal data", "reported": 98.36,
+    "dataset": "mnist", "value": "accuracy",
+    "match": {"quantity": "accuracy", "model": "retrained fgsm", "attack": "none"},
+}  # fmt: skip
+
+
+def accuracy(dataset, k=990, n=1000):
+    low, high = wilson(k, n)
+    values = {"n": n, "n_correct": k, "accuracy": k / n, "low": low, "high": high}
+    return Record("05_retraining", dataset, "accuracy", "retrained fgsm", "none", values=values)
+
+
+def test_a_number_is_matched_on_its_data_set_and_its_stand_in_only():
+    records = [accuracy("mnist"), accuracy("digits"), accuracy("cifar10"), accuracy("shapes")]
+    assert [record.dataset for record in counterparts(ENTRY, records)] == ["mnist", "digits"]
+
+
+def test_measured_stands_beside_reported_under_its_own_name():
+    (row,) = findings_table([ENTRY], [accuracy("digits")]).to_dict("records")
+    assert row["Reported"] == "98.36"
+    assert row["Measured"] == "99.00"
+    assert row["Difference"] == "+0.64"
+    assert row["95 % interval"] == "[98.17, 99.46]"
+    assert row["Data"] == "digits"
+
+
+def test_what_was_not_measured_is_missing():
+    (row,) = findings_table([ENTRY], []).to_dict("records")
+    assert row["Reported"] == "98.36"
+    assert row["Measured"] is None
+
+
+@pytest.mark.parametrize(("gain", "difference"), [(25.0, "0"), (12.0, "−8.0"), (31.5, "+1.5")])
+def test_a_reported_range(gain, difference):
+    entry = {**ENTRY, "reported": [20, 30], "value": "gain", "match": {"quantity": "bagging"}}
+    record = Record("04_ensembles", "mnist", "bagging", values={"gain": gain})
+    (row,) = findings_table([entry], [record]).to_dict("records")
+    assert row["Reported"] == "20 to 30"
+    assert row["Difference"] == difference
+
+
+def test_every_reported_size_of_tables_2_and_3_is_what_the_models_have():
+    for dataset, name, shape in (
+        ("mnist", "table_2", (28, 28, 1)),
+        ("cifar10", "table_3", (32, 32, 3)),
+    ):
+        values = architecture_values(models.build(name, shape, 10, seed=0))
+        record = Record("02_models", dataset, "architecture", values=values)
+        entries = [
+            entry
+            for entry in read_reported()
+            if entry["dataset"] == dataset and entry["where"] in ("Table 2", "Table 3")
+        ]
+        assert len(entries) >= 6
+        frame = findings_table(entries, [record])
+        np.testing.assert_array_equal(frame["Difference"], "0")
