@@ -141,7 +141,7 @@ class Sandbox:
         return self.root / "build" / "quick"
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, str(self.root / "driver.py"), *arguments]
+        return [sys.executable, "-P", str(self.root / "driver.py"), *arguments]
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess:
         return subprocess.run(

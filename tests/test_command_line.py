@@ -157,7 +157,9 @@ def test_command_line_imports_nothing_heavy():
         "print([m for m in ('tensorflow', 'keras', 'papermill', 'nbconvert', 'nbformat', "
         "'matplotlib') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 
