@@ -114,6 +114,8 @@ class Dataset:
         SHA-256 of the pixels and labels held here, as bytes: it changes with the subset.
     full_digest
         SHA-256 of the content found on disk, before any subset; of a stand-in, `digest`.
+    train_digest
+        As `digest`, of the training part alone: what a trained model depends on.
     full_n_train, full_n_test
         Number of images before any subset.
     stands_in_for
@@ -132,6 +134,7 @@ class Dataset:
     status: str
     digest: str
     full_digest: str
+    train_digest: str
     full_n_train: int
     full_n_test: int
     stands_in_for: str | None
@@ -255,6 +258,7 @@ def load(
         status=found.status,
         digest=digest,
         full_digest=found.digest or digest,
+        train_digest=_digest(arrays[:2]),
         full_n_train=len(found.train.labels),
         full_n_test=len(found.test.labels),
         stands_in_for=spec.stands_in_for,

@@ -169,7 +169,7 @@ class Records:
             "n_train": len(data.y_train),
             "n_test": len(data.y_test),
         }
-        write_atomically(self.folder / "dataset.json", json.dumps(content, indent=1))
+        write_atomically(self.folder / f"dataset-{data.name}.json", json.dumps(content, indent=1))
 
 
 def read_records(output: Path) -> list[Record]:
@@ -182,7 +182,7 @@ def read_records(output: Path) -> list[Record]:
     """
     found = []
     for path in sorted((Path(output) / "records").glob("*/*.json")):
-        if path.name == "dataset.json":
+        if path.name.startswith("dataset-"):
             continue
         try:
             found.append(Record(**(json.loads(path.read_text()) | {"arrays": {}})))

@@ -105,7 +105,7 @@ class Experiment:
     def _model_key(self) -> dict[str, Any]:
         return {
             "dataset": self.data.name,
-            "data": self.data.digest,
+            "data": self.data.train_digest,
             "architecture": self.architecture,
             "options": self.options,
             "training": self.training,
@@ -196,7 +196,7 @@ class Experiment:
             return model, history
 
         key = {
-            "kind": "retrained", "start": start.key, "data": self.data.digest, "attack": attack,
+            "kind": "retrained", "start": start.key, "attack": attack,
             "settings": settings, "training": training, "n_adversarial": n_adversarial,
             "seed": self.p.seed, "follow": self._follow_key() if follow else None,
         }  # fmt: skip
@@ -204,7 +204,8 @@ class Experiment:
         return self._subject(name, key, make, code)
 
     def _follow_key(self) -> dict[str, Any]:
-        return {attack: self._attack_settings(attack) for attack in ("fgsm", "bim")}
+        settings = {attack: self._attack_settings(attack) for attack in ("fgsm", "bim")}
+        return settings | {"data": self.data.digest}
 
     def _follow(self, model: keras.Model) -> dict[str, float]:
         row = {}
