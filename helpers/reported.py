@@ -22,7 +22,9 @@ def read_reported() -> list[dict[str, Any]]:
 
 def counterparts(entry: dict[str, Any], records: Sequence[Record]) -> list[Record]:
     """Find the records of a reported quantity, on the report's data set or its stand-in."""
-    names = {name for name, spec in DATASETS.items() if (spec.stands_in_for or name) == entry["dataset"]}
+    names = {
+        name for name, spec in DATASETS.items() if (spec.stands_in_for or name) == entry["dataset"]
+    }
     return [r for r in select(records, **entry["match"]) if r.dataset in names]
 
 

@@ -376,7 +376,7 @@ def load_profile(
     if not isinstance(content, dict) or set(content) != expected:
         raise ParameterError(f"{path.name} must have exactly the entries {sorted(expected)}")
     overrides = dict(overrides or {})
-    runs, used = [], set()
+    runs = []
     layers = {"common": content["common"]}
     layers |= {f"datasets.{key}": value for key, value in content["datasets"].items()}
     layers |= {f"chapters.{key}": value for key, value in content["chapters"].items()}
@@ -397,7 +397,6 @@ def load_profile(
             for key, value in (layers.get(source) or {}).items():
                 if key in values:
                     values[key] = value
-                    used.add((source, key))
                 elif source.startswith("chapters."):
                     validate(chapter, {**values, key: value})  # raises: unknown parameter
         if dataset:
@@ -405,14 +404,12 @@ def load_profile(
         for key, value in overrides.items():
             if key in values:
                 values[key] = value
-                used.add(("--set", key))
         validate(chapter, values)
         runs.append(Run(chapter, dataset or None, values))
-    layers["--set"] = overrides
-    for source, values in layers.items():
+    known = sorted({key for run in runs for key in run.parameters})
+    for source, values in {**layers, "--set": overrides}.items():
         for key in values or {}:
-            if (source, key) not in used:
-                known = sorted({key for run in runs for key in run.parameters})
+            if key not in known:
                 raise ParameterError(
                     f"{source}: no chapter of profile {name!r} has a parameter "
                     f"{key!r}{_suggest(key, known)}; there are {', '.join(known)}"

@@ -53,8 +53,8 @@ def test_a_second_chapter_finds_everything_in_the_store(folder, first, monkeypat
 def test_another_parameter_is_another_piece(folder, first, monkeypatch):
     first.attacked("fgsm", first.original())
     forbid(monkeypatch)
+    other = experiment(folder, epsilon=0.21)
     with pytest.raises(AssertionError, match="from the store"):
-        other = experiment(folder, epsilon=0.21)
         other.attacked("fgsm", other.original())
     with pytest.raises(AssertionError, match="from the store"):
         experiment(folder, seed=1).original()

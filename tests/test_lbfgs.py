@@ -43,7 +43,9 @@ def test_a_coupled_quadratic_agrees_with_scipy():
 
     def function(points, rows):
         product = np.einsum("ijk,ik->ij", matrix[rows], points)
-        return 0.5 * (points * product).sum(1) - (shift[rows] * points).sum(1), product - shift[rows]
+        return 0.5 * (points * product).sum(1) - (shift[rows] * points).sum(1), product - shift[
+            rows
+        ]
 
     found, values = minimise(
         function, np.zeros((5, 10)), lower=-1.0, upper=1.0, max_iterations=500, tolerance=1e-12
@@ -114,9 +116,7 @@ def test_distance_on_a_linear_model_is_the_closed_form(targeted):
     x = images(20)
     y = gradients.logits(model, x).argmax(-1).astype(np.int32)
     targets = (1 - y).astype(np.int32) if targeted else None
-    result = lbfgs(
-        model, x, y, targets=targets, c_steps=25, max_iterations=200, n_candidates=1
-    )
+    result = lbfgs(model, x, y, targets=targets, c_steps=25, max_iterations=200, n_candidates=1)
     exact = np.array([nearest(model, x[[i]], 1 - y[i])[0] for i in range(20)])
     inside = exact < 0.3  # farther ones meet the box, where the formula does not hold
     assert inside.sum() >= 5
@@ -133,7 +133,9 @@ def test_result_is_adversarial_in_the_box_and_says_what_it_is():
     check_adversarial(x, result.x_adv)
     hit = result.success
     assert hit.any()
-    np.testing.assert_array_equal(gradients.logits(model, result.x_adv).argmax(-1)[hit], targets[hit])
+    np.testing.assert_array_equal(
+        gradients.logits(model, result.x_adv).argmax(-1)[hit], targets[hit]
+    )
     l2 = np.linalg.norm((result.x_adv - x).reshape(12, -1), axis=1)
     np.testing.assert_allclose(result.l2[hit], l2[hit], rtol=1e-4)
     assert (result.c[hit] > 0).all()

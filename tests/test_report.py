@@ -16,6 +16,7 @@ import psutil
 import pytest
 from bs4 import BeautifulSoup
 
+from helpers.evaluation import read_records
 from helpers.report import mathml, stamps
 from helpers.report.check import REPORT_ITEMS, check_page
 from helpers.report.kernel import MemoryWatch
@@ -567,13 +568,20 @@ def test_the_page_opens_without_a_network(chromium, built_once, tmp_path):
     assert check_page(dumped.stdout) == []
 
 
+@pytest.fixture(scope="module")
+def quick_build():
+    """The quick build where users have it: what is there already is reused, and then tested."""
+    command = [PROJECT / "build_report.sh", "quick"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-5000:]
+    return PROJECT / "build" / "quick", done
+
+
 @pytest.mark.slow
-def test_quick_build(tmp_path):
-    command = [PROJECT / "build_report.sh", "quick", "--output", tmp_path / "out"]
-    first = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert first.returncode == 0, first.stderr[-5000:]
-    path = tmp_path / "out" / "report.html"
-    assert str(path) in first.stdout
+def test_quick_page(quick_build):
+    output, done = quick_build
+    path = output / "report.html"
+    assert str(path) in done.stdout
     assert path.stat().st_size < 20e6
     page = path.read_text()
     assert check_page(page, expected=REPORT_ITEMS) == []
@@ -586,9 +594,44 @@ def test_quick_build(tmp_path):
         assert any(name in caption for caption in captions), f"{name} under no figure"
     for figure in soup.select("figure[id]"):  # a stand-in is called by its own name
         assert not re.search(r"-(mnist|cifar10|tiny_imagenet)$", figure["id"])
-    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+
+
+@pytest.mark.slow
+def test_quick_manifest(quick_build):
+    manifest = json.loads((quick_build[0] / "manifest.json").read_text())
     assert manifest["status"] == "done"
     assert len(manifest["datasets"]) >= 3
-    second = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert second.returncode == 0, second.stderr[-5000:]
-    assert second.stderr.count("reused") == len(manifest["runs"])
+    for run in manifest["runs"].values():
+        assert run["seconds"] > 0
+        assert run["peak_memory_mib"] < 3 * 1024
+
+
+@pytest.mark.slow
+def test_quick_results_are_plausible(quick_build):
+    """The networks learn, attacks beat noise, and nothing is easier than it is meant to be."""
+    records = [r for r in read_records(quick_build[0]) if r.quantity == "accuracy"]
+
+    def accuracy(dataset, attack, **wanted):
+        chapter = "06_tiny_imagenet" if dataset == "tiny_shapes" else "03_attacks"
+        found = [r for r in records if r.matches(dataset=dataset, chapter=chapter, attack=attack)]
+        found = [r for r in found if r.model == "original" and "sweep" not in r.parameters]
+        assert found, (dataset, attack)
+        return found[0].values["accuracy"]
+
+    assert accuracy("digits", "none") > 0.95
+    assert 0.75 < accuracy("shapes", "none") < 0.95
+    assert accuracy("tiny_shapes", "none") > 0.7
+    for dataset in ("digits", "shapes", "tiny_shapes"):
+        assert accuracy(dataset, "bim") <= accuracy(dataset, "fgsm") + 0.05
+        assert accuracy(dataset, "bim") < accuracy(dataset, "none") - 0.2
+        assert accuracy(dataset, "lbfgs") < 0.2
+    assert accuracy("digits", "noise") > accuracy("digits", "fgsm") + 0.1
+
+
+@pytest.mark.slow
+def test_a_second_quick_build_reuses_every_chapter(quick_build):
+    output, _ = quick_build
+    runs = json.loads((output / "manifest.json").read_text())["runs"]
+    again = subprocess.run([PROJECT / "build_report.sh"], capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr[-5000:]
+    assert again.stderr.count("reused") == len(runs)

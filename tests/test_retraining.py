@@ -62,9 +62,7 @@ def test_a_part_of_the_images_is_drawn_anew_each_epoch(start):
         seen.append(x.copy())
         return x
 
-    adversarial_retrain(
-        model, x, y, attack=watch, n_adversarial=20, epochs=2, seed=0, **TRAINING
-    )
+    adversarial_retrain(model, x, y, attack=watch, n_adversarial=20, epochs=2, seed=0, **TRAINING)
     assert [len(part) for part in seen] == [20, 20]
     assert (seen[0] != seen[1]).any()
 

@@ -118,14 +118,16 @@ def test_overrides_reach_every_chapter_that_has_them():
 
 
 def test_overrides_that_nothing_has_are_refused():
-    with pytest.raises(ParameterError, match="'epsilonn' .did you mean 'epsilon'"):
+    with pytest.raises(ParameterError, match=r"'epsilonn' .did you mean 'epsilon'"):
         load_profile("quick", overrides={"epsilonn": 1})
     with pytest.raises(ParameterError, match="epsilon = -1"):
         load_profile("quick", overrides={"epsilon": -1})
 
 
 def test_runs_are_chosen_by_name_or_chapter():
-    names = [run.name for run in load_profile("quick", only=["03_attacks", "02_models:shapes"]).runs]
+    names = [
+        run.name for run in load_profile("quick", only=["03_attacks", "02_models:shapes"]).runs
+    ]
     assert names == ["03_attacks:digits", "02_models:shapes", "03_attacks:shapes"]
     with pytest.raises(ParameterError, match="no run '03_attacks:mnist'"):
         load_profile("quick", only=["03_attacks:mnist"])

@@ -84,31 +84,3 @@ def test_labels_belong_to_images():
 def test_bad_input(arguments, message):
     with pytest.raises(ValueError, match=message):
         draw(*arguments)
-
-
-def accuracy_after_training(data, model, epochs, batch_size):
-    import keras
-
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(0.001), loss)
-    model.fit(data.x_train, data.y_train, batch_size=batch_size, epochs=epochs, verbose=0)
-    logits = model.predict(data.x_test, batch_size=256, verbose=0)
-    return np.mean(logits.argmax(axis=1) == data.y_test)
-
-
-@pytest.mark.slow
-def test_shapes_are_neither_easy_nor_hard_for_the_cifar10_network():
-    from helpers import models
-
-    data = load("shapes", n_train=3000)
-    model = models.build("table_3", data.input_shape, 10, seed=0)
-    assert 0.75 < accuracy_after_training(data, model, epochs=12, batch_size=64) < 0.95
-
-
-@pytest.mark.slow
-def test_tiny_shapes_are_easy_for_a_narrow_inception():
-    from helpers import models
-
-    data = load("tiny_shapes", n_train=1000, n_classes=10)
-    model = models.build("inception_v3", data.input_shape, 10, seed=0, input_size=75, width=0.25)
-    assert accuracy_after_training(data, model, epochs=8, batch_size=32) > 0.7

@@ -1,6 +1,5 @@
 """Tables: the right numbers in the right cells."""
 
-import keras
 import pandas as pd
 import pytest
 
