@@ -118,16 +118,32 @@ class Experiment:
             self.architecture, self.data.input_shape, self.data.n_classes, seed=seed, **self.options
         )
 
+    @cached_property
+    def _workshop(self) -> keras.Model:
+        # Tracing InceptionV3 for training takes longer than an epoch of a short run: all trainings of
+        # a chapter take place in one model, and the weights are copied out.
+        return self.build(self.p.seed)
+
+    def _untrained(self, seed: int) -> keras.Model:
+        """Put the weights of a new instance into the workshop."""
+        self._workshop.set_weights(self.build(seed).get_weights())
+        return self._workshop
+
+    def _taken_out(self, history: dict) -> tuple[keras.Model, dict]:
+        model = keras.models.clone_model(self._workshop)
+        model.set_weights(self._workshop.get_weights())
+        return model, history
+
     def original(self) -> Subject:
         """The model trained on the clean training set."""
 
         def make(checkpoint):
-            model = self.build(self.p.seed)
+            model = self._untrained(self.p.seed)
             history = models.train(
                 model, self.data.x_train, self.data.y_train, seed=self.p.seed,
                 checkpoint=checkpoint, title="original model", **self.training,
             )  # fmt: skip
-            return model, history
+            return self._taken_out(history)
 
         return self._subject(
             "original", {**self._model_key, "kind": "original"}, make, TRAINING_CODE
@@ -137,10 +153,11 @@ class Experiment:
         """Member `number` (from 1) of the ensemble: trained on its noisy bootstrap replicate."""
 
         def make(checkpoint):
-            return ensembles.train_member(
-                self.build, self.data.x_train, self.data.y_train, member=number,
+            _, history = ensembles.train_member(
+                self._untrained, self.data.x_train, self.data.y_train, member=number,
                 seed=self.p.seed, checkpoint=checkpoint, **self._bagging, **self.training,
             )  # fmt: skip
+            return self._taken_out(history)
 
         key = {**self._model_key, "kind": "member", "member": number, **self._bagging}
         return self._subject(f"member {number}", key, make, BAGGING_CODE)
@@ -186,14 +203,13 @@ class Experiment:
             x, y = self.data.x_train, self.data.y_train
             if member is not None:
                 x, y = ensembles.replicate(x, y, member=member, seed=self.p.seed, **self._bagging)
-            model = keras.models.clone_model(start.model)
-            model.set_weights(start.model.get_weights())
+            self._workshop.set_weights(start.model.get_weights())
             history = adversarial_retrain(
-                model, x, y, attack=craft,
+                self._workshop, x, y, attack=craft,
                 n_adversarial=n_adversarial, seed=self.p.seed, checkpoint=checkpoint, title=name,
                 after_epoch=self._follow if follow else None, **training,
             )  # fmt: skip
-            return model, history
+            return self._taken_out(history)
 
         key = {
             "kind": "retrained", "start": start.key, "attack": attack,

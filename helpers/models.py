@@ -193,6 +193,23 @@ def split_validation(y: np.ndarray, fraction: float, seed: int) -> tuple[np.ndar
     return np.setdiff1d(np.arange(len(y)), validation), validation
 
 
+def _compile(model: keras.Model, learning_rate: float) -> None:
+    """Get a model ready for training from the start; one that was trained before is not traced again."""
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None and float(optimizer.learning_rate) == np.float32(learning_rate):
+        for variable in optimizer.variables:
+            if variable is not optimizer.learning_rate:
+                variable.assign(keras.ops.zeros_like(variable))
+        return
+    model.compile(
+        optimizer=keras.optimizers.Adam(learning_rate),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=False,  # XLA is several times slower on a CPU
+    )
+    model.optimizer.build(model.trainable_variables)
+
+
 class _Batches(keras.utils.PyDataset):
     """One epoch: batches of clean images, each with as many adversarial ones if there are any."""
 
@@ -309,13 +326,7 @@ def train(
     rows, validation = split_validation(y, validation_fraction, seed)
     x_val, y_val = x[validation], y[validation]
     x_fit, y_fit = x[rows], y[rows]
-    model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-        jit_compile=False,  # XLA is several times slower on a CPU
-    )
-    model.optimizer.build(model.trainable_variables)
+    _compile(model, learning_rate)
     parked = _Checkpoint(checkpoint, model)
     state = parked.load() or {"history": {}, "best": None, "best_accuracy": -1.0, "best_epoch": 0}
     history, best = state["history"], state["best"]

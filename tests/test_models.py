@@ -121,6 +121,18 @@ def test_training_repeats_with_its_seed():
         np.testing.assert_array_equal(one, two)
 
 
+def test_training_a_model_again_is_training_it_anew():
+    x, y = blobs()
+    used, fresh = small_network(), small_network()
+    start = fresh.get_weights()
+    models.train(used, 1 - x, y, **TRAINING)
+    used.set_weights(start)
+    histories = [models.train(model, x, y, **TRAINING) for model in (used, fresh)]
+    assert histories[0]["loss"] == histories[1]["loss"]
+    for one, two in zip(used.get_weights(), fresh.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
 def test_extra_images_are_trained_on_and_called_each_epoch():
     x, y = blobs()
     epochs = []

@@ -31,7 +31,7 @@ where an interrupted build stopped.
 \b
 Examples:
   ./build_report.sh
-  ./build_report.sh standard --data-dir ~/data
+  ./build_report.sh smoke-real --data-dir ~/data
   ./build_report.sh quick --only 03_attacks --set epsilon=0.1 steps=20 --output build/try
 """
 
