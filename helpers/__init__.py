@@ -1,6 +1,6 @@
 """Adversarial examples: attacks, defences and their evaluation, as the chapters in notebooks/ use them.
 
-Data flows downwards: settings, synthetic, downloads, readers, datasets, models, store, gradients,
+Data flows downwards: settings, synthetic, downloads, readers, datasets, gradients, models, store,
 attacks, lbfgs, ensembles, retraining, evaluation, experiments, reported, figures, tables, display,
 report. A module imports only from those named before it.
 """

@@ -22,8 +22,8 @@ from helpers.settings import Training
 from helpers.store import Store
 
 # Whose code decides what: the store makes a piece again when one of its modules has changed.
-TRAINING_CODE = ("models",)
-BAGGING_CODE = ("models", "ensembles")
+TRAINING_CODE = ("models", "gradients")
+BAGGING_CODE = ("models", "gradients", "ensembles")
 ATTACK_CODE = ("attacks", "gradients")
 LBFGS_CODE = ("attacks", "gradients", "lbfgs")
 
@@ -216,7 +216,7 @@ class Experiment:
             "settings": settings, "training": training, "n_adversarial": n_adversarial,
             "seed": self.p.seed, "follow": self._follow_key() if follow else None,
         }  # fmt: skip
-        code = (*TRAINING_CODE, *LBFGS_CODE, "retraining")
+        code = ("models", "retraining", *LBFGS_CODE)
         return self._subject(name, key, make, code)
 
     def _follow_key(self) -> dict[str, Any]:

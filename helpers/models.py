@@ -12,10 +12,13 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
 from tqdm import tqdm
+
+from helpers import gradients
 
 ARCHITECTURES = {
     "table_2": (28, 28, 1),
@@ -210,56 +213,39 @@ def _compile(model: keras.Model, learning_rate: float) -> None:
     model.optimizer.build(model.trainable_variables)
 
 
-class _Batches(keras.utils.PyDataset):
-    """One epoch: batches of clean images, each with as many adversarial ones if there are any."""
-
-    def __init__(self, x, y, extra, order, batch_size):
-        super().__init__()
-        self.x, self.y, self.extra, self.order, self.batch_size = x, y, extra, order, batch_size
-
-    def __len__(self):
-        return -(-len(self.order) // self.batch_size)
-
-    def __getitem__(self, number):
-        rows = self.order[number * self.batch_size : (number + 1) * self.batch_size]
-        if self.extra is None:
-            return self.x[rows], self.y[rows]
-        x_extra, y_extra = self.extra
-        # A smaller set of extra images is gone through several times in an epoch.
-        extra = rows % len(y_extra)
-        return (
-            np.concatenate([self.x[rows], x_extra[extra]]),
-            np.concatenate([self.y[rows], y_extra[extra]]),
-        )
-
-
-class _Bar(keras.callbacks.Callback):
-    def __init__(self, bar):
-        super().__init__()
-        self.bar = bar
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.bar.update()
+def _trainer(model: keras.Model, learning_rate: float) -> tuple:
+    """Get Adam from its start and the compiled step; a model trained before is not traced again."""
+    trainers = vars(model).setdefault("_trainers", {})
+    if learning_rate not in trainers:
+        optimizer = keras.optimizers.Adam(learning_rate)
+        trainers[learning_rate] = optimizer, gradients.training_step(model, optimizer)
+    optimizer, step = trainers[learning_rate]
+    for variable in optimizer.variables:
+        if variable is not optimizer.learning_rate:
+            variable.assign(keras.ops.zeros_like(variable))
+    return optimizer, step
 
 
 class _Checkpoint:
     """The state of a training, parked in a folder that is replaced whole."""
 
-    def __init__(self, folder: Path | None, model: keras.Model):
-        self.folder, self.model, self.saved = folder, model, time.monotonic()
+    def __init__(self, folder: Path | None, model: keras.Model, optimizer):
+        self.folder, self.model, self.optimizer = folder, model, optimizer
+        self.saved = time.monotonic()
 
     def load(self) -> dict | None:
         if self.folder is None or not (self.folder / "state.json").is_file():
             return None
         try:
             state = json.loads((self.folder / "state.json").read_text())
-            self.model.load_weights(self.folder / "now.weights.h5")
-            with np.load(self.folder / "best.npz", allow_pickle=False) as best:
-                state["best"] = [best[f"w{i}"] for i in range(len(best.files))]
-            return state
-        except (OSError, ValueError, KeyError):
+            weights, moments, best = (self._read(name) for name in ("now", "adam", "best"))
+        except (OSError, ValueError, KeyError, BadZipFile):
             # Damaged: the training starts anew, which is all that a checkpoint could save.
             return None
+        self.model.set_weights(weights)
+        for variable, value in zip(self.optimizer.variables, moments, strict=True):
+            variable.assign(value)
+        return state | {"best": best}
 
     def save(self, best: list[np.ndarray], **state) -> None:
         if self.folder is None or time.monotonic() - self.saved < CHECKPOINT_INTERVAL:
@@ -267,12 +253,44 @@ class _Checkpoint:
         part = self.folder.with_name(f"{self.folder.name}.{os.getpid()}.part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        self.model.save_weights(part / "now.weights.h5")
-        np.savez(part / "best.npz", **{f"w{i}": weight for i, weight in enumerate(best)})
+        moments = [keras.ops.convert_to_numpy(value) for value in self.optimizer.variables]
+        for name, values in (("now", self.model.get_weights()), ("adam", moments), ("best", best)):
+            np.savez(part / f"{name}.npz", *values)
         (part / "state.json").write_text(json.dumps(state))
         shutil.rmtree(self.folder, ignore_errors=True)
         part.rename(self.folder)
         self.saved = time.monotonic()
+
+    def _read(self, name: str) -> list[np.ndarray]:
+        with np.load(self.folder / f"{name}.npz", allow_pickle=False) as file:
+            return [file[f"arr_{number}"] for number in range(len(file.files))]
+
+
+def _epoch(step, x, y, extra, order, batch_size, bar) -> dict[str, float]:
+    """Go through the images once; returns the mean loss and accuracy over all that were shown."""
+    loss_sum, n_correct, n = 0.0, 0, 0
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        images, labels = x[rows], y[rows]
+        if extra is not None:
+            # A smaller set of extra images is gone through several times in an epoch.
+            x_extra, y_extra = extra
+            rows = rows % len(y_extra)
+            images = np.concatenate([images, x_extra[rows]])
+            labels = np.concatenate([labels, y_extra[rows]])
+        loss, correct = step(images, labels)
+        loss_sum += float(loss) * len(labels)
+        n_correct += int(correct)
+        n += len(labels)
+        bar.update()
+    return {"loss": loss_sum / n, "accuracy": n_correct / n}
+
+
+def _validate(model: keras.Model, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    scores = gradients.logits(model, x).astype(np.float64)
+    top = scores.max(-1)
+    losses = np.log(np.exp(scores - top[:, None]).sum(-1)) + top - scores[np.arange(len(y)), y]
+    return {"val_loss": losses.mean(), "val_accuracy": (scores.argmax(-1) == y).mean()}
 
 
 def train(
@@ -326,8 +344,8 @@ def train(
     rows, validation = split_validation(y, validation_fraction, seed)
     x_val, y_val = x[validation], y[validation]
     x_fit, y_fit = x[rows], y[rows]
-    _compile(model, learning_rate)
-    parked = _Checkpoint(checkpoint, model)
+    optimizer, step = _trainer(model, learning_rate)
+    parked = _Checkpoint(checkpoint, model, optimizer)
     state = parked.load() or {"history": {}, "best": None, "best_accuracy": -1.0, "best_epoch": 0}
     history, best = state["history"], state["best"]
     best_accuracy, best_epoch = state["best_accuracy"], state["best_epoch"]
@@ -341,13 +359,10 @@ def train(
                 break
             _seed_dropout(model, seed, epoch)
             order = np.random.default_rng([seed, 2, epoch]).permutation(len(rows))
-            batches = _Batches(
-                x_fit, y_fit, extra(model, epoch) if extra else None, order, batch_size
-            )
-            done = model.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=[_Bar(bar)])
-            row = {name: values[0] for name, values in done.history.items()}
-            loss, accuracy = model.evaluate(x_val, y_val, batch_size=256, verbose=0)
-            row |= {"val_loss": loss, "val_accuracy": accuracy}
+            more = extra(model, epoch) if extra else None
+            row = _epoch(step, x_fit, y_fit, more, order, batch_size, bar)
+            row |= _validate(model, x_val, y_val)
+            accuracy = row["val_accuracy"]
             seconds += time.monotonic() - started
             row |= after_epoch(model) if after_epoch else {}
             for name, value in row.items():
