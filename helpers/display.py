@@ -18,7 +18,7 @@ from IPython.display import HTML, display
 from matplotlib.figure import Figure
 
 from helpers.figures import style
-from helpers.store import write_atomically
+from helpers.files import write_atomically
 
 PNG_DPI = 108
 MEDIA_TYPES = {"svg": "image/svg+xml", "png": "image/png"}

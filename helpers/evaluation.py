@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
-from helpers.store import write_atomically
+from helpers.files import write_atomically
 
 # float32 sums round: an image made within epsilon may measure this much more.
 TOLERANCE = 1e-6

@@ -20,6 +20,7 @@ from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from helpers.downloads import ARCHIVES, DataError, matches_stamp
+from helpers.files import file_digest
 
 FOLDERS = {
     "mnist": "mnist",
@@ -109,14 +110,11 @@ def missing(name: str, folder: Path) -> list[str]:
 def fingerprints(name: str, folder: Path) -> dict[str, str]:
     """Compute the SHA-256 of each file, and of each folder of images, that a reader reads."""
     return {
-        entry: _tree_hash(folder / entry) if (folder / entry).is_dir() else _sha256(folder / entry)
+        entry: _tree_hash(folder / entry)
+        if (folder / entry).is_dir()
+        else file_digest(folder / entry)
         for entry in wanted(name)
     }
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _tree_hash(folder: Path) -> str:

@@ -25,6 +25,8 @@ import keras
 import numpy as np
 from filelock import FileLock
 
+from helpers.files import file_digest, write_atomically
+
 VERSIONS = {name: version(name) for name in ("tensorflow", "keras", "numpy")}
 
 
@@ -53,19 +55,6 @@ def code_digest(module: str) -> str:
         ):
             node.body = body[1:]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
-
-
-def file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a whole file or none of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_bytes(content.encode() if isinstance(content, str) else content)
-    part.replace(path)
 
 
 class Store:

@@ -17,10 +17,11 @@ import pytest
 from bs4 import BeautifulSoup
 
 from helpers.evaluation import read_records
+from helpers.files import write_atomically
 from helpers.report import mathml, stamps
 from helpers.report.check import REPORT_ITEMS, check_page
 from helpers.report.kernel import MemoryWatch
-from helpers.report.output import Output, write_atomically
+from helpers.report.output import Output
 from helpers.report.progress import Progress, duration
 
 PROJECT = Path(__file__).resolve().parents[1]

@@ -110,6 +110,7 @@ def test_only_gradients_imports_tensorflow():
 
 # The order in which data flows; a module imports only from those named before it.
 ORDER = [
+    "files",
     "settings",
     "synthetic",
     "downloads",

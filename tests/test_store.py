@@ -9,7 +9,8 @@ import pytest
 from small_models import linear_model
 
 from helpers import store as store_module
-from helpers.store import Store, code_digest, write_atomically
+from helpers.files import file_digest
+from helpers.store import Store, code_digest
 
 
 def make_model(calls, model=None):
@@ -140,7 +141,7 @@ def test_nothing_is_unpickled(tmp_path):
     (path,) = tmp_path.glob("*.npz")
     np.savez(path, a=np.array([{"evil": 1}], dtype=object))
     card = path.with_name(path.name + ".json")
-    content = json.loads(card.read_text()) | {"sha256": store_module.file_digest(path)}
+    content = json.loads(card.read_text()) | {"sha256": file_digest(path)}
     card.write_text(json.dumps(content))
     with pytest.warns(UserWarning, match="damaged"):
         found = store.arrays("images", {}, lambda: {"a": np.ones(3)}, code=[])
@@ -159,19 +160,6 @@ def test_code_digest_sees_code_and_not_words(tmp_path, monkeypatch):
     assert digest("def f(x):\n\n    # why\n    return (x + 1)\n") == plain
     assert digest("def f(x):\n    return x + 2\n") != plain
     code_digest.cache_clear()
-
-
-def test_writing_is_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "deep" / "file.json"
-    write_atomically(path, "old")
-
-    def broken(*_):
-        raise OSError("disk full")
-
-    monkeypatch.setattr("pathlib.Path.replace", broken)
-    with pytest.raises(OSError, match="disk full"):
-        write_atomically(path, "new")
-    assert path.read_text() == "old"
 
 
 def test_an_impossible_folder_is_refused(tmp_path):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from helpers import settings
+from helpers.files import write_atomically
 from helpers.report import execute, manifest, stamps
 from helpers.report.kernel import ChapterFailed
 from helpers.report.output import (
@@ -17,7 +18,6 @@ from helpers.report.output import (
     locked,
     read_manifest,
     remove_run,
-    write_atomically,
 )
 from helpers.report.plan import Job, why
 from helpers.report.progress import Progress, duration

@@ -15,7 +15,8 @@ from typing import Any
 import psutil
 
 from helpers import settings
-from helpers.report.output import FORMAT, Output, write_atomically
+from helpers.files import write_atomically
+from helpers.report.output import FORMAT, Output
 from helpers.report.stamps import FOLDERS
 from helpers.settings import Profile, Run
 
