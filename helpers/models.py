@@ -196,23 +196,6 @@ def split_validation(y: np.ndarray, fraction: float, seed: int) -> tuple[np.ndar
     return np.setdiff1d(np.arange(len(y)), validation), validation
 
 
-def _compile(model: keras.Model, learning_rate: float) -> None:
-    """Get a model ready for training from the start; one that was trained before is not traced again."""
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is not None and float(optimizer.learning_rate) == np.float32(learning_rate):
-        for variable in optimizer.variables:
-            if variable is not optimizer.learning_rate:
-                variable.assign(keras.ops.zeros_like(variable))
-        return
-    model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-        jit_compile=False,  # XLA is several times slower on a CPU
-    )
-    model.optimizer.build(model.trainable_variables)
-
-
 def _trainer(model: keras.Model, learning_rate: float) -> tuple:
     """Get Adam from its start and the compiled step; a model trained before is not traced again."""
     trainers = vars(model).setdefault("_trainers", {})

@@ -12,6 +12,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -149,7 +150,7 @@ class Store:
             # The card comes last: a piece without one does not count.
             content = {"key": key, "info": info, "sha256": digest}
             write_atomically(card, json.dumps(content, indent=1))
-            _remove_folder(checkpoint)
+            shutil.rmtree(checkpoint, ignore_errors=True)
             return (load(path) if suffix == ".npz" else made[0]), info, identity
 
     def _set_aside(self, path: Path, card: Path, error: Exception) -> None:
@@ -170,10 +171,3 @@ def _load_model(path: Path) -> keras.Model:
 def _load_arrays(path: Path) -> dict[str, np.ndarray]:
     with np.load(path, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
-
-
-def _remove_folder(folder: Path) -> None:
-    for file in folder.glob("*") if folder.is_dir() else ():
-        file.unlink()
-    if folder.is_dir():
-        folder.rmdir()
