@@ -148,6 +148,7 @@ class Ensemble(keras.Model):
         if len(shapes) > 1:
             raise ValueError(f"the members differ in their input or output shapes: {shapes}")
         self.members = list(members)
+        self.built = True  # the members are
 
     @property
     def input_shape(self):

@@ -88,6 +88,8 @@ class Experiment:
             n_classes=getattr(parameters, "n_classes", 0),
             seed=parameters.seed,
         )
+        self._workshop: keras.Model | None = None
+        self._first: keras.Model | None = None  # whose compiled calls the others share
         self.architecture = models.architecture_for(self.data.input_shape)
         self.options: dict[str, Any] = {}
         if self.architecture == "inception_v3":
@@ -118,15 +120,14 @@ class Experiment:
             self.architecture, self.data.input_shape, self.data.n_classes, seed=seed, **self.options
         )
 
-    @cached_property
-    def _workshop(self) -> keras.Model:
-        # Tracing InceptionV3 for training takes longer than an epoch of a short run: all trainings of
-        # a chapter take place in one model, and the weights are copied out.
-        return self.build(self.p.seed)
+    def _copied_in(self, model: keras.Model) -> keras.Model:
+        """Copy a model's weights into the workshop, the one model in which a chapter trains.
 
-    def _untrained(self, seed: int) -> keras.Model:
-        """Put the weights of a new instance into the workshop."""
-        self._workshop.set_weights(self.build(seed).get_weights())
+        Compiling InceptionV3 for training takes longer than an epoch of a short run.
+        """
+        if self._workshop is None:
+            self._workshop = self._sharing(keras.models.clone_model(model))
+        self._workshop.set_weights(model.get_weights())
         return self._workshop
 
     def _taken_out(self, history: dict) -> tuple[keras.Model, dict]:
@@ -134,11 +135,18 @@ class Experiment:
         model.set_weights(self._workshop.get_weights())
         return model, history
 
+    def _sharing(self, model: keras.Model) -> keras.Model:
+        """Let all models of the data set's network use the calls compiled for the first of them."""
+        if self._first is None:
+            self._first = model
+        gradients.share_calls(model, self._first)
+        return model
+
     def original(self) -> Subject:
         """The model trained on the clean training set."""
 
         def make(checkpoint):
-            model = self._untrained(self.p.seed)
+            model = self._copied_in(self.build(self.p.seed))
             history = models.train(
                 model, self.data.x_train, self.data.y_train, seed=self.p.seed,
                 checkpoint=checkpoint, title="original model", **self.training,
@@ -154,7 +162,7 @@ class Experiment:
 
         def make(checkpoint):
             _, history = ensembles.train_member(
-                self._untrained, self.data.x_train, self.data.y_train, member=number,
+                lambda seed: self._copied_in(self.build(seed)), self.data.x_train, self.data.y_train, member=number,
                 seed=self.p.seed, checkpoint=checkpoint, **self._bagging, **self.training,
             )  # fmt: skip
             return self._taken_out(history)
@@ -203,9 +211,8 @@ class Experiment:
             x, y = self.data.x_train, self.data.y_train
             if member is not None:
                 x, y = ensembles.replicate(x, y, member=member, seed=self.p.seed, **self._bagging)
-            self._workshop.set_weights(start.model.get_weights())
             history = adversarial_retrain(
-                self._workshop, x, y, attack=craft,
+                self._copied_in(start.model), x, y, attack=craft,
                 n_adversarial=n_adversarial, seed=self.p.seed, checkpoint=checkpoint, title=name,
                 after_epoch=self._follow if follow else None, **training,
             )  # fmt: skip
@@ -236,7 +243,7 @@ class Experiment:
     def _subject(self, name: str, key: dict, make: Callable, code: tuple[str, ...]) -> Subject:
         slug = f"{self.data.name}-{name.replace(' ', '_')}"
         stored = self.store.model(slug, key, make, code=code)
-        return Subject(name, stored.model, stored.key, stored.info)
+        return Subject(name, self._sharing(stored.model), stored.key, stored.info)
 
     # Images -------------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """Logits, losses and gradients: the one module that knows automatic differentiation.
 
-Everything is compiled once for each model and loss with the number of images left open, so neither a
-short last batch nor another epsilon compiles again. All else in this package is Keras and NumPy; a
+Everything is compiled once for each architecture and loss, with the number of images left open and the
+weights as arguments: neither a short last batch nor another epsilon compiles again, nor do models that
+share the calls of one like them (:func:`share_calls`). All else in this package is Keras and NumPy; a
 second Keras backend would be added here.
 """
 
@@ -33,12 +34,62 @@ def _margin(logits, y):
 LOSSES = {"cross_entropy": _cross_entropy, "margin": _margin}
 
 
-def _compiled(model: keras.Model, name: str, make: Callable[[], Callable]) -> Callable:
+class _Calls:
+    """The compiled functions of one architecture, which take its weights as arguments."""
+
+    def __init__(self, model: keras.Model):
+        self.model = model
+        self.functions: dict[str, Callable] = {}
+
+    def get(self, name: str, function: Callable, *inputs: tf.TensorSpec) -> Callable:
+        """Compile ``function(forward, *inputs)``; `forward` maps images to logits."""
+        if name not in self.functions:
+            groups = [[_spec(w) for w in group] for group in _weights(self.model)]
+
+            def call(trainable, others, *values):
+                def forward(x):
+                    return self.model.stateless_call(trainable, others, x, training=False)[0]
+
+                return function(forward, *values)
+
+            self.functions[name] = tf.function(call, input_signature=[*groups, *inputs])
+        return self.functions[name]
+
+
+def _spec(variable) -> tf.TensorSpec:
+    return tf.TensorSpec(variable.shape, variable.dtype)
+
+
+def _weights(model: keras.Model) -> tuple[list, list]:
+    # Collecting them walks through all layers, which costs more than a small network's gradient.
+    if "_weight_lists" not in vars(model):
+        lists = model.trainable_variables, model.non_trainable_variables
+        vars(model)["_weight_lists"] = tuple([v.value for v in group] for group in lists)
+    return vars(model)["_weight_lists"]
+
+
+def _compiled(model: keras.Model, name: str, function: Callable, *inputs) -> Callable:
     # Kept in the model's plain attributes, past Keras' tracking, so that both are freed together.
-    calls = vars(model).setdefault("_compiled_calls", {})
-    if name not in calls:
-        calls[name] = make()
-    return calls[name]
+    calls = vars(model).setdefault("_calls", _Calls(model))
+    images = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+    call = calls.get(name, function, images, *inputs)
+    return lambda *values: call(*_weights(model), *values)
+
+
+def share_calls(model: keras.Model, like: keras.Model) -> None:
+    """Let `model` use the compiled calls of `like`, a model of the same architecture.
+
+    Compiling InceptionV3 takes longer than attacking a few hundred small images with it.
+
+    Raises
+    ------
+    ValueError
+        If their weights differ in number or shape.
+    """
+    shapes, expected = ([w.shape for w in m.weights] for m in (model, like))
+    if shapes != expected:
+        raise ValueError("calls are shared between models of one architecture; these two differ")
+    vars(model)["_calls"] = vars(like).setdefault("_calls", _Calls(like))
 
 
 def loss_and_gradient(model: keras.Model, loss: str = "cross_entropy") -> Callable:
@@ -62,26 +113,17 @@ def loss_and_gradient(model: keras.Model, loss: str = "cross_entropy") -> Callab
     """
     if loss not in LOSSES:
         raise ValueError(f"no loss {loss!r}; there are {', '.join(LOSSES)}")
-    function = LOSSES[loss]
 
-    def make():
-        @tf.function(
-            input_signature=[
-                tf.TensorSpec((None, *model.input_shape[1:]), tf.float32),
-                tf.TensorSpec((None,), tf.int32),
-            ]
-        )
-        def call(x, y):
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(x)
-                logits = model(x, training=False)
-                losses = function(logits, y)
-                total = tf.reduce_sum(losses)
-            return losses, tape.gradient(total, x), logits
+    def function(forward, x, y):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(x)
+            logits = forward(x)
+            losses = LOSSES[loss](logits, y)
+            total = tf.reduce_sum(losses)
+        return losses, tape.gradient(total, x), logits
 
-        return call
-
-    call = _compiled(model, f"gradient.{loss}", make)
+    labels = tf.TensorSpec((None,), tf.int32)
+    call = _compiled(model, f"gradient.{loss}", function, labels)
     return lambda x, y: tuple(result.numpy() for result in call(x, y))
 
 
@@ -120,10 +162,6 @@ def training_step(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> 
 def logits(model: keras.Model, x: np.ndarray, *, batch_size: int = 2 * BATCH_SIZE) -> np.ndarray:
     """Compute the logits of images, float32 (n, classes), with ``training=False``."""
 
-    def make():
-        signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
-        return tf.function(lambda x: model(x, training=False), input_signature=signature)
-
-    call = _compiled(model, "logits", make)
+    call = _compiled(model, "logits", lambda forward, x: forward(x))
     parts = [call(x[i : i + batch_size]).numpy() for i in range(0, len(x), batch_size)]
     return np.concatenate(parts) if parts else np.empty((0, model.output_shape[-1]), np.float32)

@@ -288,6 +288,7 @@ def train(
     validation_fraction: float,
     seed: int,
     extra: Callable[[keras.Model, int], tuple[np.ndarray, np.ndarray]] | None = None,
+    watch: Callable[[keras.Model, np.ndarray, np.ndarray], float] | None = None,
     after_epoch: Callable[[keras.Model], dict[str, float]] | None = None,
     checkpoint: Path | None = None,
     title: str = "training",
@@ -295,7 +296,8 @@ def train(
     """Train `model` in place with Adam on the softmax cross-entropy of its logits.
 
     Stops when the accuracy of the validation images, which are taken from `x`, has not risen for
-    `patience` epochs, and restores the weights of the best epoch.
+    `patience` epochs, and restores the weights of the best epoch. With `watch`, the mean of that
+    accuracy and of what `watch` returns decides.
 
     Parameters
     ----------
@@ -309,6 +311,9 @@ def train(
         Called before each epoch with the model and the epoch (from 0): further images with their
         labels, of which each batch gets as many as of clean ones, so that both losses weigh the
         same. Adversarial retraining is this.
+    watch
+        Called after each epoch with the model and the validation images and labels: a further
+        accuracy, such as that of their adversarial versions.
     after_epoch
         Called after each epoch with the model; the numbers it returns join the history.
     checkpoint
@@ -319,7 +324,7 @@ def train(
     Returns
     -------
     dict
-        ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy`` and what `after_epoch` gave, one value
+        ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``, ``val_watched`` and what `after_epoch` gave, one value
         an epoch; ``best_epoch`` (counted from 1) and ``seconds`` hold one value.
     """
     if len(x) != len(y):
@@ -346,11 +351,14 @@ def train(
             row = _epoch(step, x_fit, y_fit, more, order, batch_size, bar)
             row |= _validate(model, x_val, y_val)
             accuracy = row["val_accuracy"]
+            if watch is not None:
+                row["val_watched"] = watch(model, x_val, y_val)
+                accuracy = (accuracy + row["val_watched"]) / 2
             seconds += time.monotonic() - started
             row |= after_epoch(model) if after_epoch else {}
             for name, value in row.items():
                 history.setdefault(name, []).append(float(value))
-            bar.set_postfix_str(f"validation accuracy {accuracy:.3f}")
+            bar.set_postfix_str(f"validation accuracy {row['val_accuracy']:.3f}")
             if accuracy > best_accuracy:
                 best_accuracy, best_epoch = float(accuracy), epoch + 1
                 best = model.get_weights()

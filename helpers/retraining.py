@@ -7,7 +7,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from helpers import models
+from helpers import gradients, models
 
 
 def adversarial_retrain(
@@ -38,7 +38,9 @@ def adversarial_retrain(
         How many training images are attacked in each epoch, 0 for all; a smaller number is drawn
         anew before each epoch, and its images are used several times in the epoch.
     seed, training
-        As for :func:`helpers.models.train`. Early stopping watches clean validation images.
+        As for :func:`helpers.models.train`. Early stopping watches the mean of the accuracies on clean
+        and on freshly attacked validation images: the clean one alone would prefer the epochs that
+        learned least from the attack.
 
     Returns
     -------
@@ -61,4 +63,9 @@ def adversarial_retrain(
         chosen = generator.choice(len(x_fit), n_adversarial, replace=False)
         return attack(current, x_fit[chosen], y_fit[chosen]), y_fit[chosen]
 
-    return models.train(model, x, y, seed=seed, extra=extra, **training)
+    def watch(current: keras.Model, x_val: np.ndarray, y_val: np.ndarray) -> float:
+        rows = slice(n_adversarial or None)
+        x_adv = attack(current, x_val[rows], y_val[rows])
+        return float((gradients.logits(current, x_adv).argmax(-1) == y_val[rows]).mean())
+
+    return models.train(model, x, y, seed=seed, extra=extra, watch=watch, **training)

@@ -77,6 +77,18 @@ def test_new_weights_are_seen():
     np.testing.assert_allclose(gradients.logits(model, images()), 2 * before, rtol=1e-4)
 
 
+def test_models_that_share_calls_keep_their_own_weights():
+    first, second = linear_model(seed=1), linear_model(seed=2)
+    x, y = images(), np.zeros(12, np.int32)
+    expected = gradients.loss_and_gradient(linear_model(seed=2))(x, y)
+    gradients.loss_and_gradient(first)(x, y)
+    gradients.share_calls(second, first)
+    for got, value in zip(gradients.loss_and_gradient(second)(x, y), expected, strict=True):
+        np.testing.assert_array_equal(got, value)
+    with pytest.raises(ValueError, match="one architecture"):
+        gradients.share_calls(small_network(), first)
+
+
 def test_gradient_of_an_ensemble():
     members = [linear_model(seed=1), linear_model(seed=2)]
     ensemble = Ensemble(members)

@@ -101,6 +101,21 @@ def test_training_learns_and_keeps_the_best_epoch():
     np.testing.assert_allclose((predicted == y[validation]).mean(), max(history["val_accuracy"]))
 
 
+def test_what_is_watched_decides_the_best_epoch():
+    x, y = blobs()
+    watched = iter([0.0, 0.0, 9.0, 0.0])
+    seen = []
+
+    def watch(model, x_val, y_val):
+        seen.append(len(y_val))
+        return next(watched)
+
+    history = models.train(small_network(), x, y, watch=watch, **TRAINING)
+    assert history["best_epoch"] == [3]
+    assert history["val_watched"] == [0.0, 0.0, 9.0, 0.0]
+    assert seen == 4 * [len(models.split_validation(y, 0.2, 0)[1])]
+
+
 def test_early_stopping():
     x, _ = blobs()
     y = np.random.default_rng(0).integers(0, 3, len(x)).astype(np.int32)  # nothing to learn

@@ -34,22 +34,23 @@ def test_retraining_raises_accuracy_under_its_attack(start):
     assert robust_accuracy(model, x, y) > before + 0.1
 
 
-def test_images_are_made_anew_from_the_current_model_and_never_from_validation(start):
+def test_images_are_made_anew_from_the_current_model_and_kept_apart_from_validation(start):
     weights, x, y = start
     model = small_network()
     model.set_weights(weights)
     seen = []
 
-    def watch(current, x, y):
+    def attack(current, x, y):
         seen.append((x.copy(), current.get_weights()[0].copy()))
         return x
 
-    adversarial_retrain(model, x, y, attack=watch, epochs=2, seed=0, **TRAINING)
-    rows, _ = models.split_validation(y, 0.2, 0)
-    assert len(seen) == 2
-    np.testing.assert_array_equal(seen[0][0], x[rows])
+    adversarial_retrain(model, x, y, attack=attack, epochs=2, seed=0, **TRAINING)
+    rows, validation = models.split_validation(y, 0.2, 0)
+    # Before each epoch the training images, after it those that early stopping watches.
+    for call, expected in zip(seen, (rows, validation, rows, validation), strict=True):
+        np.testing.assert_array_equal(call[0], x[expected])
     np.testing.assert_array_equal(seen[0][1], weights[0])
-    assert (seen[1][1] != weights[0]).any()
+    assert (seen[2][1] != weights[0]).any()
 
 
 def test_a_part_of_the_images_is_drawn_anew_each_epoch(start):
@@ -58,13 +59,14 @@ def test_a_part_of_the_images_is_drawn_anew_each_epoch(start):
     model.set_weights(weights)
     seen = []
 
-    def watch(current, x, y):
+    def attack(current, x, y):
         seen.append(x.copy())
         return x
 
-    adversarial_retrain(model, x, y, attack=watch, n_adversarial=20, epochs=2, seed=0, **TRAINING)
-    assert [len(part) for part in seen] == [20, 20]
-    assert (seen[0] != seen[1]).any()
+    adversarial_retrain(model, x, y, attack=attack, n_adversarial=20, epochs=2, seed=0, **TRAINING)
+    assert [len(part) for part in seen] == [20, 20, 20, 20]
+    assert (seen[0] != seen[2]).any()
+    np.testing.assert_array_equal(seen[1], seen[3])
 
 
 def test_an_impossible_number_is_refused(start):
