@@ -162,8 +162,9 @@ class Experiment:
 
         def make(checkpoint):
             _, history = ensembles.train_member(
-                lambda seed: self._copied_in(self.build(seed)), self.data.x_train, self.data.y_train, member=number,
-                seed=self.p.seed, checkpoint=checkpoint, **self._bagging, **self.training,
+                lambda seed: self._copied_in(self.build(seed)),
+                self.data.x_train, self.data.y_train, member=number, seed=self.p.seed,
+                checkpoint=checkpoint, **self._bagging, **self.training,
             )  # fmt: skip
             return self._taken_out(history)
 

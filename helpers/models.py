@@ -324,8 +324,8 @@ def train(
     Returns
     -------
     dict
-        ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``, ``val_watched`` and what `after_epoch` gave, one value
-        an epoch; ``best_epoch`` (counted from 1) and ``seconds`` hold one value.
+        ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``, ``val_watched`` and what `after_epoch`
+        gave, one value an epoch; ``best_epoch`` (counted from 1) and ``seconds`` hold one value.
     """
     if len(x) != len(y):
         raise ValueError(f"{len(x)} images, but {len(y)} labels")
