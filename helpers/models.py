@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import time
 from collections.abc import Callable
@@ -69,7 +70,9 @@ def build(
         raise ValueError(f"no architecture {architecture!r}; there are {', '.join(ARCHITECTURES)}")
     if n_classes < 2:
         raise ValueError(f"a classifier needs at least 2 classes, not {n_classes}")
-    keras.utils.set_random_seed(seed)
+    # Keras draws the seeds of initial weights and dropout from Python's generator. (Its own
+    # set_random_seed also seeds TensorFlow, which then compiles everything anew.)
+    random.seed(seed)
     inputs = keras.Input(input_shape, name="pixels")
     if architecture == "inception_v3":
         return _inception_v3(inputs, n_classes, **options)
