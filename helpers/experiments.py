@@ -25,7 +25,7 @@ from helpers.store import Store
 TRAINING_CODE = ("models", "gradients")
 BAGGING_CODE = ("models", "gradients", "ensembles")
 ATTACK_CODE = ("attacks", "gradients")
-LBFGS_CODE = ("attacks", "gradients", "lbfgs")
+LBFGS_CODE = ("attacks", "gradients", "lbfgs", "solver")
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from small_models import SHAPE, blobs, images, linear_model, small_network
 
 from helpers import gradients
 from helpers.evaluation import check_adversarial
-from helpers.lbfgs import lbfgs, minimise
+from helpers.lbfgs import lbfgs
 from helpers.models import train
+from helpers.solver import minimise
 
 Y = np.arange(12, dtype=np.int32) % 3
 

@@ -120,6 +120,7 @@ ORDER = [
     "models",
     "store",
     "attacks",
+    "solver",
     "lbfgs",
     "ensembles",
     "retraining",
