@@ -14,6 +14,8 @@ from tqdm import tqdm
 from helpers import gradients
 
 NORMS = ("linf", "l2")
+# How many images tell whether a model returns logits.
+CHECKED = 16
 
 
 def fgsm(
@@ -47,7 +49,7 @@ def fgsm(
     norm
         ``linf``, or ``l2``: a step along the normalised gradient.
     loss
-        Name of a loss in :mod:`helpers.gradients`.
+        Name of a loss in :mod:`helpers.gradients`; ``dlr`` takes its targeted form by itself.
     bounds
         Smallest and largest pixel value.
     batch_size
@@ -110,7 +112,7 @@ def bim(
     check_images(model, x, y, bounds)
     _check_sizes(epsilon, alpha, steps, norm)
     x_adv = np.empty_like(x)
-    call = gradients.loss_and_gradient(model, loss)
+    call = gradients.loss_and_gradient(model, _form(loss, targeted))
     for rows in batches(len(x), batch_size, progress):
         x_adv[rows] = _follow(
             call, x[rows], x[rows], y[rows], epsilon, alpha, steps, norm, targeted, bounds
@@ -158,7 +160,7 @@ def pgd(
     if restarts < 1:
         raise ValueError(f"restarts = {restarts}: at least 1 is needed")
     x_adv = x.copy()
-    call = gradients.loss_and_gradient(model, loss)
+    call = gradients.loss_and_gradient(model, _form(loss, targeted))
     for rows in batches(len(x), batch_size, progress):
         best_hit = np.zeros(len(x[rows]), bool)
         best_gain = np.full(len(x[rows]), -np.inf)
@@ -196,6 +198,10 @@ def random_noise(
     _check_sizes(epsilon, epsilon, 1, norm)
     noise = _noise(x.shape, 0, epsilon, norm, (seed,), fill=False)
     return np.clip(x + noise, *bounds).astype(np.float32)
+
+
+def _form(loss: str, targeted: bool) -> str:
+    return "dlr_targeted" if loss == "dlr" and targeted else loss
 
 
 def _follow(call, start, x, y, epsilon, alpha, steps, norm, targeted, bounds) -> np.ndarray:
@@ -265,6 +271,12 @@ def check_images(
             f"x holds images of shape {x.shape[1:]}, the model takes {model.input_shape[1:]}"
         )
     check_labels(y, len(x), model.output_shape[-1])
+    if gradients.returns_probabilities(model, x[:CHECKED]):
+        raise ValueError(
+            f"{model.name} returns probabilities, and logits are needed: a saturated softmax has no "
+            "gradient left, so attacks would fail where the model is not robust at all. Remove the "
+            "softmax at its end (for a Dense layer: activation=None)"
+        )
 
 
 def check_labels(y: np.ndarray, n: int, n_classes: int, name: str = "y") -> None:

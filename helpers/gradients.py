@@ -16,6 +16,12 @@ import tensorflow as tf
 
 BATCH_SIZE = 256
 
+# The CPU kernels choose how to sum by the number of images: smaller batches, and those that are no
+# multiple of the block, are filled up, so that an image's result is the same to the bit in any batch.
+SMALLEST_BATCH, BLOCK = 16, 8
+
+TINY = 1e-12
+
 # Each model of an ensemble is compiled once, which TensorFlow takes for a mistake and warns about.
 tf.get_logger().setLevel("ERROR")
 
@@ -31,7 +37,26 @@ def _margin(logits, y):
     return tf.reduce_max(others, -1) - tf.gather(logits, y, batch_dims=1)
 
 
-LOSSES = {"cross_entropy": _cross_entropy, "margin": _margin}
+def _dlr(logits, y):
+    """Difference of logits ratio: the margin, free of the logits' scale and shift."""
+    top = tf.math.top_k(logits, 3).values
+    return _margin(logits, y) / (top[:, 0] - top[:, 2] + TINY)
+
+
+def _dlr_targeted(logits, y):
+    # The strongest other class stands for the true label, which a targeted attack is not given.
+    top = tf.math.top_k(logits, 4).values
+    return _margin(logits, y) / (top[:, 0] - (top[:, 2] + top[:, 3]) / 2 + TINY)
+
+
+# Croce & Hein 2020, arXiv 2003.01690, equations 6 and 7, for the two last.
+LOSSES = {
+    "cross_entropy": _cross_entropy,
+    "margin": _margin,
+    "dlr": _dlr,
+    "dlr_targeted": _dlr_targeted,
+}
+FEWEST_CLASSES = {"dlr": 3, "dlr_targeted": 4}
 
 
 class _Calls:
@@ -76,6 +101,12 @@ def _compiled(model: keras.Model, name: str, function: Callable, *inputs) -> Cal
     return lambda *values: call(*_weights(model), *values)
 
 
+def _filled(values: np.ndarray) -> np.ndarray:
+    n = len(values)
+    size = max(SMALLEST_BATCH, -(-n // BLOCK) * BLOCK)
+    return np.pad(values, [(0, size - n), *[(0, 0)] * (values.ndim - 1)]) if size > n else values
+
+
 def share_calls(model: keras.Model, like: keras.Model) -> None:
     """Let `model` use the compiled calls of `like`, a model of the same architecture.
 
@@ -96,14 +127,15 @@ def loss_and_gradient(model: keras.Model, loss: str = "cross_entropy") -> Callab
     """Compile the loss of each image and its gradient with respect to that image's pixels.
 
     The loss is summed over the batch before it is differentiated, so that an image's gradient does
-    not depend on its batch mates; the model runs with ``training=False``.
+    not depend on its batch mates, to the last bit; the model runs with ``training=False``.
 
     Parameters
     ----------
     model
         A Keras model that maps float32 (n, height, width, channels) to logits (n, classes).
     loss
-        ``cross_entropy``, or ``margin`` (largest other logit minus that of the label).
+        ``cross_entropy``, ``margin`` (largest other logit minus that of the label), ``dlr``
+        (difference of logits ratio), or ``dlr_targeted``, its form for targeted attacks.
 
     Returns
     -------
@@ -113,6 +145,11 @@ def loss_and_gradient(model: keras.Model, loss: str = "cross_entropy") -> Callab
     """
     if loss not in LOSSES:
         raise ValueError(f"no loss {loss!r}; there are {', '.join(LOSSES)}")
+    if model.output_shape[-1] < FEWEST_CLASSES.get(loss, 2):
+        raise ValueError(
+            f"{loss} needs at least {FEWEST_CLASSES.get(loss, 2)} classes, the model has "
+            f"{model.output_shape[-1]}; margin takes its place for fewer"
+        )
 
     def function(forward, x, y):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -120,11 +157,17 @@ def loss_and_gradient(model: keras.Model, loss: str = "cross_entropy") -> Callab
             logits = forward(x)
             losses = LOSSES[loss](logits, y)
             total = tf.reduce_sum(losses)
-        return losses, tape.gradient(total, x), logits
+        slopes = tape.gradient(total, x)
+        if slopes is None:
+            raise ValueError(
+                f"{model.name} cannot be differentiated: no smooth path leads from its logits back "
+                "to the pixels, so no attack of this project can work on it"
+            )
+        return losses, slopes, logits
 
     labels = tf.TensorSpec((None,), tf.int32)
     call = _compiled(model, f"gradient.{loss}", function, labels)
-    return lambda x, y: tuple(result.numpy() for result in call(x, y))
+    return lambda x, y: tuple(r.numpy()[: len(x)] for r in call(_filled(x), _filled(y)))
 
 
 def training_step(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Callable:
@@ -163,5 +206,13 @@ def logits(model: keras.Model, x: np.ndarray, *, batch_size: int = 2 * BATCH_SIZ
     """Compute the logits of images, float32 (n, classes), with ``training=False``."""
 
     call = _compiled(model, "logits", lambda forward, x: forward(x))
-    parts = [call(x[i : i + batch_size]).numpy() for i in range(0, len(x), batch_size)]
+    batches = [x[i : i + batch_size] for i in range(0, len(x), batch_size)]
+    parts = [call(_filled(batch)).numpy()[: len(batch)] for batch in batches]
     return np.concatenate(parts) if parts else np.empty((0, model.output_shape[-1]), np.float32)
+
+
+def returns_probabilities(model: keras.Model, x: np.ndarray) -> bool:
+    """Tell whether the model's outputs for these images are probabilities rather than logits."""
+    outputs = logits(model, x)
+    sums_to_one = np.allclose(outputs.sum(-1, dtype=np.float64), 1.0, atol=1e-4)
+    return bool(len(outputs) and sums_to_one and outputs.min() >= 0)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from small_models import SHAPE, images, linear_model, small_network
 
-from helpers import gradients
+from helpers import gradients, models
 from helpers.ensembles import Ensemble
 
 
@@ -31,12 +31,24 @@ def test_margin_is_largest_other_logit_minus_own():
     np.testing.assert_allclose(gradient.reshape(12, -1), expected, atol=1e-6)
 
 
-def test_an_images_gradient_does_not_depend_on_its_batch_mates():
-    model = small_network()
-    x, y = images(), np.arange(12, dtype=np.int32) % 3
+@pytest.mark.parametrize("network", ["small", "table_2"])
+def test_an_images_results_are_the_same_to_the_bit_in_any_batch(network):
+    if network == "small":
+        model, x = small_network(), np.tile(images(), (3, 1, 1, 1))
+    else:
+        model = models.build("table_2", (28, 28, 1), 10, seed=0)
+        x = np.random.default_rng(0).uniform(size=(36, 28, 28, 1)).astype(np.float32)
+    y = np.arange(36, dtype=np.int32) % 3
     call = gradients.loss_and_gradient(model)
-    alone = np.concatenate([call(x[i : i + 1], y[i : i + 1])[1] for i in range(12)])
-    np.testing.assert_allclose(call(x, y)[1], alone, atol=1e-6)
+    whole = call(x, y)
+    for size in (1, 5, 17):
+        parts = [call(x[i : i + size], y[i : i + size]) for i in range(0, 36, size)]
+        for expected, part in zip(whole, zip(*parts, strict=True), strict=True):
+            np.testing.assert_array_equal(np.concatenate(part), expected)
+        np.testing.assert_array_equal(gradients.logits(model, x, batch_size=size), whole[2])
+    order = np.random.default_rng(1).permutation(36)
+    for expected, mixed in zip(whole, call(x[order], y[order]), strict=True):
+        np.testing.assert_array_equal(mixed, expected[order])
 
 
 def test_dropout_is_off():
@@ -100,6 +112,58 @@ def test_gradient_of_an_ensemble():
     np.testing.assert_allclose(gradient[:, 0, 0, 0], slope, atol=2e-3)
 
 
+def test_dlr_is_the_formula_and_does_not_depend_on_scale_or_shift():
+    model = linear_model(n_classes=5)
+    x, y = images(), np.arange(12, dtype=np.int32) % 5
+    losses, _, z = gradients.loss_and_gradient(model, "dlr")(x, y)
+    order = np.sort(z, axis=1)[:, ::-1]
+    own = z[np.arange(12), y]
+    other = np.where(own == order[:, 0], order[:, 1], order[:, 0])
+    np.testing.assert_allclose(losses, (other - own) / (order[:, 0] - order[:, 2]), rtol=1e-4)
+    model.set_weights([7 * model.get_weights()[0], np.full(5, 3, np.float32)])
+    scaled = gradients.loss_and_gradient(model, "dlr")(x, y)[0]
+    np.testing.assert_allclose(scaled, losses, rtol=1e-3)
+
+
+def test_targeted_dlr_is_the_formula():
+    model = linear_model(n_classes=6)
+    x, y = images(), np.arange(12, dtype=np.int32) % 6
+    losses, _, z = gradients.loss_and_gradient(model, "dlr_targeted")(x, y)
+    order = np.sort(z, axis=1)[:, ::-1]
+    own = z[np.arange(12), y]
+    other = np.where(own == order[:, 0], order[:, 1], order[:, 0])
+    scale = order[:, 0] - (order[:, 2] + order[:, 3]) / 2
+    np.testing.assert_allclose(losses, (other - own) / scale, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("loss", "n_classes"), [("dlr", 2), ("dlr_targeted", 3)])
+def test_dlr_needs_enough_classes(loss, n_classes):
+    with pytest.raises(ValueError, match=f"{loss} needs at least {n_classes + 1} classes"):
+        gradients.loss_and_gradient(linear_model(n_classes=n_classes), loss)
+
+
+def test_probabilities_are_told_from_logits():
+    network = small_network()
+    softmax = keras.Sequential([network, keras.layers.Softmax()])
+    assert not gradients.returns_probabilities(network, images())
+    assert gradients.returns_probabilities(softmax, images())
+    # Log-probabilities are logits, and so is what a network without an opinion says.
+    assert not gradients.returns_probabilities(Ensemble([network]), images())
+    network.set_weights([0 * weight for weight in network.get_weights()])
+    assert not gradients.returns_probabilities(network, images())
+
+
+def test_a_model_whose_output_ignores_the_images_is_refused():
+    class Rounding(keras.layers.Layer):
+        def call(self, inputs):
+            return keras.ops.cast(keras.ops.argmax(inputs, -1)[:, None], "float32") * [0.0, 1.0]
+
+    model = keras.Sequential([linear_model(), Rounding()])
+    model.build((None, *SHAPE))
+    with pytest.raises(ValueError, match="cannot be differentiated"):
+        gradients.loss_and_gradient(model)(images(), np.zeros(12, np.int32))
+
+
 def test_unknown_loss_names_the_known_ones():
-    with pytest.raises(ValueError, match="cross_entropy, margin"):
+    with pytest.raises(ValueError, match="cross_entropy, margin, dlr"):
         gradients.loss_and_gradient(linear_model(), "crossentropy")
