@@ -213,7 +213,8 @@ def _follow(call, start, x, y, epsilon, alpha, steps, norm, targeted, bounds) ->
         if norm == "linf":
             moved = x_adv + alpha * np.sign(gradient)
         else:
-            moved = x_adv + alpha * gradient / _lengths(gradient)
+            # Clipped before the projection too, which then has less to shorten.
+            moved = np.clip(x_adv + alpha * gradient / _lengths(gradient), *bounds)
         x_adv = np.clip(project(moved, x, epsilon, norm), *bounds)
     return x_adv
 
