@@ -206,26 +206,27 @@ def _form(loss: str, targeted: bool) -> str:
 
 def _follow(call, start, x, y, epsilon, alpha, steps, norm, targeted, bounds) -> np.ndarray:
     """Step, project into the ball around `x`, clip to `bounds`, `steps` times from `start`."""
-    x_adv = start
+    x_adv, epsilon = start, np.float32(epsilon)
     alpha = np.float32(-alpha if targeted else alpha)
+    low, high = bounds
+    if norm == "linf":  # the ball and the bounds in one
+        low, high = np.maximum(x - epsilon, low), np.minimum(x + epsilon, high)
     for _ in range(steps):
         _, gradient, _ = call(x_adv, y)
-        if norm == "linf":
-            moved = x_adv + alpha * np.sign(gradient)
-        else:
-            # Clipped before the projection too, which then has less to shorten.
-            moved = np.clip(x_adv + alpha * gradient / _lengths(gradient), *bounds)
-        x_adv = np.clip(project(moved, x, epsilon, norm), *bounds)
+        # A new array, then in place: what TensorFlow hands out may be its own.
+        moved = np.sign(gradient) if norm == "linf" else gradient / _lengths(gradient)
+        moved *= alpha
+        moved += x_adv
+        x_adv = np.clip(moved, low, high, out=moved)
+        if norm == "l2":
+            x_adv = np.clip(project_l2(x_adv, x, epsilon), low, high)
     return x_adv
 
 
-def project(x_adv: np.ndarray, x: np.ndarray, epsilon: float, norm: str) -> np.ndarray:
-    """Move `x_adv` to the nearest point of the ball of radius `epsilon` around `x`."""
-    epsilon = np.float32(epsilon)
-    if norm == "linf":
-        return np.clip(x_adv, x - epsilon, x + epsilon)
+def project_l2(x_adv: np.ndarray, x: np.ndarray, epsilon: float) -> np.ndarray:
+    """Move `x_adv` to the nearest point of the L2 ball of radius `epsilon` around `x`."""
     change = x_adv - x
-    return x + change * np.minimum(np.float32(1), epsilon / _lengths(change))
+    return x + change * np.minimum(np.float32(1), np.float32(epsilon) / _lengths(change))
 
 
 def _lengths(values: np.ndarray) -> np.ndarray:
@@ -272,12 +273,14 @@ def check_images(
             f"x holds images of shape {x.shape[1:]}, the model takes {model.input_shape[1:]}"
         )
     check_labels(y, len(x), model.output_shape[-1])
-    if gradients.returns_probabilities(model, x[:CHECKED]):
-        raise ValueError(
-            f"{model.name} returns probabilities, and logits are needed: a saturated softmax has no "
-            "gradient left, so attacks would fail where the model is not robust at all. Remove the "
-            "softmax at its end (for a Dense layer: activation=None)"
-        )
+    if "_gives_logits" not in vars(model) and len(x):
+        if gradients.returns_probabilities(model, x[:CHECKED]):
+            raise ValueError(
+                f"{model.name} returns probabilities, and logits are needed: a saturated softmax has "
+                "no gradient left, so attacks would fail where the model is not robust at all. Remove "
+                "the softmax at its end (for a Dense layer: activation=None)"
+            )
+        vars(model)["_gives_logits"] = True  # asked once, whatever its weights become
 
 
 def check_labels(y: np.ndarray, n: int, n_classes: int, name: str = "y") -> None:

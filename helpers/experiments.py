@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from helpers import attacks, datasets, ensembles, gradients, models
+from helpers import attacks, datasets, ensembles, gradients, models, validity
 from helpers.evaluation import Record, Records, check_adversarial, distortion
 from helpers.lbfgs import lbfgs
 from helpers.retraining import adversarial_retrain
@@ -25,6 +25,7 @@ from helpers.store import Store
 TRAINING_CODE = ("models", "gradients")
 BAGGING_CODE = ("models", "gradients", "ensembles")
 ATTACK_CODE = ("attacks", "gradients")
+CHECK_CODE = ("gradients", "validity")
 LBFGS_CODE = ("attacks", "gradients", "lbfgs", "solver")
 
 
@@ -89,6 +90,8 @@ class Experiment:
             seed=parameters.seed,
         )
         self._workshop: keras.Model | None = None
+        self._gradients: dict[str, str | bool] = {}  # warnings about them by model
+        self._repeats: dict[str, str | bool] = {}
         self._first: keras.Model | None = None  # whose compiled calls the others share
         self.architecture = models.architecture_for(self.data.input_shape)
         self.options: dict[str, Any] = {}
@@ -274,6 +277,8 @@ class Experiment:
         x, y = self.data.x_test[rows], self.data.y_test[rows]
         # Noise sees no model: the same images serve for all of them.
         seen = "" if attack == "noise" else source.key
+        if seen:
+            self._look_at_gradients(source)
         key = {
             "kind": "images", "attack": attack, "data": self.data.digest, "source": seen,
             "settings": settings, "n": len(x),
@@ -288,6 +293,21 @@ class Experiment:
         made = self.store.arrays(f"{self.data.name}-{attack}", key, make, code=code)
         check_adversarial(x, made["x_adv"], epsilon=settings.get("epsilon"))
         return Images(attack, source.name, x, y, made["x_adv"], settings, key, made["success"])
+
+    def _look_at_gradients(self, source: Subject) -> None:
+        if source.name in self._gradients:
+            return
+        x, y = self.data.x_test, self.data.y_test
+
+        def make():
+            return {"share": np.array(validity.vanishing_gradients(source.model, x, y))}
+
+        key = {"kind": "gradients", "model": source.key, "data": self.data.digest}
+        name = f"{self.data.name}-gradients"
+        share = float(self.store.arrays(name, key, make, code=CHECK_CODE)["share"])
+        self._gradients[source.name] = share > 0 and (
+            f"{source.name}: the gradient is zero in every pixel of {share:.0%} of the images"
+        )
 
     @cached_property
     def lbfgs_rows(self) -> np.ndarray:
@@ -347,11 +367,17 @@ class Experiment:
         key = {"kind": "logits", "model": subject.key, "images": images.key}
 
         def make():
-            return {"logits": gradients.logits(subject.model, images.x_adv)}
+            logits = gradients.logits(subject.model, images.x_adv)
+            again = validity.repeats(subject.model, images.x_adv, logits)
+            return {"logits": logits, "repeats": np.array(again)}
 
         name = f"{self.data.name}-logits"
-        code = LBFGS_CODE if images.attack == "lbfgs" else ATTACK_CODE
-        return self.store.arrays(name, key, make, code=code)["logits"]
+        code = (*(LBFGS_CODE if images.attack == "lbfgs" else ATTACK_CODE), "validity")
+        made = self.store.arrays(name, key, make, code=code)
+        if not made["repeats"]:
+            self._repeats[subject.name] = f"{subject.name} answers differently when asked again"
+        self._repeats.setdefault(subject.name, False)
+        return made["logits"]
 
     def score(
         self,
@@ -380,6 +406,18 @@ class Experiment:
             predicted == images.y, model=subject.name, attack=images.attack,
             parameters=parameters, **measures,
         )  # fmt: skip
+
+    def check(self, records: Records) -> list[validity.Check]:
+        """Check what this chapter has measured for signs of a broken evaluation, and record it."""
+        checks = [
+            validity.check("zero gradients", self._gradients.values()),
+            validity.check("predictions that do not repeat", self._repeats.values()),
+            *validity.compare(records.all),
+        ]
+        for check in checks:
+            values = {"compared": check.compared, "warnings": list(check.warnings)}
+            records.add("validity", parameters={"check": check.name}, values=values)
+        return checks
 
 
 def random_targets(y: np.ndarray, n_classes: int, seed: int) -> np.ndarray:

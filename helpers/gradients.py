@@ -72,10 +72,15 @@ class _Calls:
             groups = [[_spec(w) for w in group] for group in _weights(self.model)]
 
             def call(trainable, others, *values):
-                def forward(x):
-                    return self.model.stateless_call(trainable, others, x, training=False)[0]
+                changed = {}
 
-                return function(forward, *values)
+                def forward(x):
+                    logits, new = self.model.stateless_call(trainable, others, x, training=False)
+                    pairs = enumerate(zip(new, others, strict=True))
+                    changed.update({str(i): v for i, (v, old) in pairs if v is not old})
+                    return logits
+
+                return function(forward, *values), changed
 
             self.functions[name] = tf.function(call, input_signature=[*groups, *inputs])
         return self.functions[name]
@@ -98,7 +103,15 @@ def _compiled(model: keras.Model, name: str, function: Callable, *inputs) -> Cal
     calls = vars(model).setdefault("_calls", _Calls(model))
     images = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
     call = calls.get(name, function, images, *inputs)
-    return lambda *values: call(*_weights(model), *values)
+
+    def run(*values):
+        trainable, others = _weights(model)
+        results, changed = call(trainable, others, *values)
+        for place, value in changed.items():  # only of a model that draws at random
+            others[int(place)].assign(value)
+        return results
+
+    return run
 
 
 def _filled(values: np.ndarray) -> np.ndarray:

@@ -177,9 +177,8 @@ class _Search:
             change = points - self.x[rows]
             squares = np.einsum("ij,ij->i", change, change, dtype=np.float64)
             self._keep(images, rows, np.sqrt(squares), scores, c[rows])
-            slopes = slopes.reshape(len(rows), -1)
-            slopes += (2 * c[rows, None]).astype(np.float32) * change
-            return c[rows] * squares + losses, slopes
+            pull = (2 * c[rows, None]).astype(np.float32) * change
+            return c[rows] * squares + losses, slopes.reshape(len(rows), -1) + pull
 
         low, high = self.bounds
         points, _ = minimise(objective, start, lower=low, upper=high, **self.limits)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from helpers.evaluation import Record
 from helpers.figures import attacks_of, name_of, percentages
+from helpers.validity import Check
 
 LAYER_TYPES = {
     "Conv2D": "2D convolutional layer",
@@ -138,3 +139,34 @@ def summary_table(records: Sequence[Record]) -> pd.DataFrame:
 def _with_interval(record: Record) -> str:
     accuracy, low, high = percentages([record])
     return f"{accuracy[0]:.1f} [{low[0]:.1f}, {high[0]:.1f}]"
+
+
+def check_table(checks: Sequence[Check]) -> pd.DataFrame:
+    """List validity checks: in how many cases each was looked for, and in how many found."""
+    return pd.DataFrame(
+        {
+            "Sign of a broken evaluation": check.name,
+            "looked for": check.compared,
+            "found": len(check.warnings),
+            "where": "; ".join(check.warnings) or "nowhere",
+        }
+        for check in checks
+    )
+
+
+def validity_table(records: Sequence[Record]) -> pd.DataFrame:
+    """Sum up the recorded validity checks of each chapter and data set."""
+    rows = [
+        {
+            "Chapter": record.chapter,
+            "Data": record.dataset,
+            "Sign of a broken evaluation": record.parameters["check"],
+            "looked for": record.values["compared"],
+            "found": len(record.values["warnings"]),
+            "where": "; ".join(record.values["warnings"]) or "nowhere",
+        }
+        for record in records
+        if record.quantity == "validity"
+    ]
+    frame = pd.DataFrame(rows)
+    return frame if frame.empty else frame.sort_values(["Chapter", "Data"], kind="stable")

@@ -118,9 +118,7 @@ def test_lbfgs_is_as_near_as_scipy_image_by_image(trained):
     targets = ((y + 1) % 3).astype(np.int32)
     ours = lbfgs(model, x, y, targets=targets)
     c_values = np.geomspace(1e-2, 1e3, 21)
-    expected = np.array(
-        [nearest_by_scipy(model, x[[i]], targets[i], c_values) for i in range(12)]
-    )
+    expected = np.array([nearest_by_scipy(model, x[[i]], targets[i], c_values) for i in range(12)])
     assert ours.success.all()
     assert np.isfinite(expected).all()
     assert ours.l2.mean() <= 1.01 * expected.mean()

@@ -1,9 +1,11 @@
+import keras
 import numpy as np
 import pytest
 from small_models import images, linear_model, small_network
 
 from helpers import attacks, gradients
 from helpers.evaluation import check_adversarial, distortion
+from helpers.lbfgs import lbfgs
 
 Y = np.arange(12, dtype=np.int32) % 3
 FGSM = (attacks.fgsm, {"epsilon": 0.1})
@@ -119,9 +121,8 @@ def test_noise_has_the_size_of_an_attack(norm, size):
 def test_projection_by_hand():
     x = np.zeros((1, 1, 2, 1), np.float32)
     far = np.array([3.0, 4.0], np.float32).reshape(x.shape)
-    np.testing.assert_allclose(attacks.project(far, x, 1.0, "l2").ravel(), [0.6, 0.8], rtol=1e-6)
-    np.testing.assert_allclose(attacks.project(far, x, 3.5, "linf").ravel(), [3.0, 3.5])
-    np.testing.assert_allclose(attacks.project(far, x, 9.0, "l2"), far)
+    np.testing.assert_allclose(attacks.project_l2(far, x, 1.0).ravel(), [0.6, 0.8], rtol=1e-6)
+    np.testing.assert_allclose(attacks.project_l2(far, x, 9.0), far)
 
 
 BAD = [
@@ -157,3 +158,43 @@ def test_no_restart_is_refused():
         attacks.pgd(
             linear_model(), images(), Y, epsilon=0.1, alpha=0.1, steps=1, restarts=0, seed=0
         )
+
+
+@pytest.mark.parametrize("attack", ["fgsm", "bim", "pgd", "lbfgs"])
+def test_a_model_that_returns_probabilities_is_refused(attack):
+    model = keras.Sequential([small_network(), keras.layers.Softmax()])
+    x, y = images(), np.arange(12, dtype=np.int32) % 3
+    walk = {"epsilon": 0.1, "alpha": 0.05, "steps": 2}
+    options = {
+        "fgsm": {"epsilon": 0.1}, "bim": walk, "pgd": {**walk, "restarts": 1, "seed": 0}, "lbfgs": {},
+    }  # fmt: skip
+    function = lbfgs if attack == "lbfgs" else getattr(attacks, attack)
+    with pytest.raises(ValueError, match="returns probabilities, and logits are needed"):
+        function(model, x, y, **options[attack])
+
+
+def test_dlr_finds_what_cross_entropy_finds_even_with_huge_logits():
+    model = linear_model(n_classes=4)
+    x = images()
+    y = gradients.logits(model, x).argmax(-1).astype(np.int32)
+    walk = {"epsilon": 0.2, "alpha": 0.05, "steps": 8}
+    accuracy = {}
+    for scale in (1, 1e4):
+        model.set_weights([scale * weight for weight in linear_model(n_classes=4).get_weights()])
+        for loss in ("cross_entropy", "dlr"):
+            made = attacks.bim(model, x, y, loss=loss, **walk)
+            accuracy[scale, loss] = (gradients.logits(model, made).argmax(-1) == y).mean()
+    assert accuracy[1, "dlr"] == accuracy[1e4, "dlr"]
+    assert accuracy[1e4, "dlr"] <= accuracy[1e4, "cross_entropy"]
+    assert accuracy[1, "dlr"] < 0.5
+
+
+def test_targeted_dlr_raises_the_target():
+    model = linear_model(n_classes=5)
+    x = images()
+    targets = ((gradients.logits(model, x).argmax(-1) + 1) % 5).astype(np.int32)
+    before = gradients.loss_and_gradient(model, "margin")(x, targets)[0]
+    made = attacks.bim(
+        model, x, targets, epsilon=0.2, alpha=0.05, steps=5, loss="dlr", targeted=True
+    )
+    assert (gradients.loss_and_gradient(model, "margin")(made, targets)[0] < before).all()

@@ -125,6 +125,7 @@ ORDER = [
     "ensembles",
     "retraining",
     "evaluation",
+    "validity",
     "experiments",
     "reported",
     "figures",

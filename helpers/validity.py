@@ -1,0 +1,149 @@
+"""Signs that an evaluation is broken, rather than a defence strong.
+
+Each check compares what was measured with what must hold for any sound attack (Carlini et al. 2019,
+arXiv 1902.06705; Athalye et al. 2018, arXiv 1802.00420), and warns where it does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from helpers import gradients
+from helpers.evaluation import Record, mcnemar
+
+# How many images the checks that call a model look at.
+SAMPLE = 64
+# Two calls on the same images may differ by this much in a logit, for rounding.
+REPEATABLE = 1e-3
+# A difference between two accuracies on the same images counts below this p-value.
+SIGNIFICANT = 0.05
+
+# Attacks that only ever add effort to the one before.
+EFFORT = ("fgsm", "bim", "pgd")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One validity check.
+
+    Attributes
+    ----------
+    name
+        What would be wrong.
+    compared
+        In how many cases it was looked for.
+    warnings
+        Where it was found, in words.
+    """
+
+    name: str
+    compared: int
+    warnings: tuple[str, ...] = ()
+
+
+def vanishing_gradients(model: keras.Model, x: np.ndarray, y: np.ndarray) -> float:
+    """Share of the first images whose cross-entropy gradient is zero in every pixel.
+
+    An attack that follows such a gradient does nothing, and its failure says nothing.
+    """
+    slopes = gradients.loss_and_gradient(model)(x[:SAMPLE], y[:SAMPLE])[1]
+    return float((np.abs(slopes).reshape(len(slopes), -1).max(-1) == 0).mean())
+
+
+def repeats(model: keras.Model, x: np.ndarray, logits: np.ndarray) -> bool:
+    """Tell whether the model gives the same logits again for the first of the images."""
+    again = gradients.logits(model, x[:SAMPLE])
+    return bool(np.allclose(again, logits[:SAMPLE], rtol=REPEATABLE, atol=REPEATABLE))
+
+
+def compare(records: Iterable[Record]) -> list[Check]:
+    """Compare the accuracies of one chapter with one another.
+
+    Parameters
+    ----------
+    records
+        Accuracies with their ``correct`` arrays; those made on the tested model name it as `source`.
+    """
+    records = [r for r in records if r.quantity == "accuracy" and "correct" in r.arrays]
+    return [
+        check("more effort helps the defender", _efforts(records)),
+        check("noise does as much as the attack", _noises(records)),
+        check("transfer beats white-box", _transfers(records)),
+    ]
+
+
+def check(name: str, cases: Iterable[str | bool]) -> Check:
+    """Sum up the cases of a check: a warning in words for each that fails, False for the others."""
+    found = list(cases)
+    return Check(name, len(found), tuple(dict.fromkeys(text for text in found if text)))
+
+
+def _pairs(records: list[Record], others: list[Record]) -> Iterator[tuple[Record, Record]]:
+    """Pair the white-box records with what was measured on the same model, images and epsilon."""
+    for record in records:
+        if record.parameters.get("source") != record.model:
+            continue
+        for other in others:
+            if (
+                other is not record
+                and other.model == record.model
+                and other.parameters.get("epsilon") == record.parameters.get("epsilon")
+                and len(other.arrays["correct"]) == len(record.arrays["correct"])
+            ):
+                yield record, other
+
+
+def _efforts(records: list[Record]) -> Iterator[str | bool]:
+    for strong, weak in _pairs(records, records):
+        if not {strong.attack, weak.attack} <= set(EFFORT):
+            continue
+        if EFFORT.index(strong.attack) <= EFFORT.index(weak.attack):
+            continue
+        if weak.parameters.get("source") != weak.model or not _fills_the_ball(strong):
+            continue
+        yield _better(strong, weak) and (
+            f"{strong.model}, ε = {strong.parameters['epsilon']:g}: {_say(strong)} under "
+            f"{strong.attack.upper()}, but {_say(weak)} under {weak.attack.upper()}"
+        )
+
+
+def _fills_the_ball(record: Record) -> bool:
+    # Steps too few or too short to reach the rim are not more effort than one of full length.
+    reach = record.parameters["alpha"] * record.parameters["steps"]
+    return reach >= record.parameters["epsilon"] * (1 - 1e-6)
+
+
+def _noises(records: list[Record]) -> Iterator[str | bool]:
+    noises = [r for r in records if r.attack == "noise"]
+    for attacked, noise in _pairs([r for r in records if r.attack in EFFORT], noises):
+        if not attacked.parameters["epsilon"]:
+            continue
+        left = attacked.values["accuracy"]
+        yield 0 < left >= noise.values["accuracy"] and (
+            f"{attacked.model}, ε = {attacked.parameters['epsilon']:g}: {_say(attacked)} under "
+            f"{attacked.attack.upper()}, but {_say(noise)} under random noise"
+        )
+
+
+def _transfers(records: list[Record]) -> Iterator[str | bool]:
+    for white_box, other in _pairs(records, records):
+        if other.attack != white_box.attack or other.parameters.get("source") == other.model:
+            continue
+        yield _better(white_box, other) and (
+            f"{white_box.model} under {white_box.attack.upper()}: {_say(white_box)} when attacked "
+            f"itself, but {_say(other)} on images made on {other.parameters['source']}"
+        )
+
+
+def _better(a: Record, b: Record) -> bool:
+    """Tell whether accuracy `a` is above `b` by more than chance explains."""
+    ahead = a.values["accuracy"] > b.values["accuracy"]
+    return ahead and mcnemar(a.arrays["correct"], b.arrays["correct"]) < SIGNIFICANT
+
+
+def _say(record: Record) -> str:
+    return f"{record.values['accuracy']:.1%}"

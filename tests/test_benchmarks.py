@@ -1,0 +1,45 @@
+"""The benchmark's own arithmetic; its measurements are made by benchmarks/run.sh on demand."""
+
+import numpy as np
+from small_models import blobs, small_network
+
+from benchmarks import machine, scipy_lbfgs
+from helpers import models
+from helpers.lbfgs import lbfgs
+
+
+def test_operations_of_the_table_2_network():
+    model = models.build("table_2", (28, 28, 1), 10, seed=0)
+    forward = 24 * 24 * 25 * 32 + 20 * 20 * 800 * 64 + 6400 * 128 + 128 * 10
+    assert machine.flops_of_gradient(model) == 2 * 2 * forward
+
+
+def test_contenders_run_in_turns_after_one_call_that_does_not_count():
+    calls = []
+    times = machine.in_turns(
+        {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=2
+    )
+    assert calls == list("ababab")
+    assert {name: len(values) for name, values in times.items()} == {"a": 2, "b": 2}
+
+
+def test_the_matrix_product_rate_is_a_rate():
+    assert 1e8 < machine.matrix_product_rate(size=256, repeats=2) < 1e14
+
+
+def test_the_reference_solvers_find_what_ours_finds():
+    x, y = blobs(60)
+    model = small_network()
+    models.train(
+        model, x, y, epochs=8, batch_size=16, learning_rate=0.01, patience=8,
+        validation_fraction=0.2, seed=0,
+    )  # fmt: skip
+    x, y = x[:6], y[:6]
+    targets = ((y + 1) % 3).astype(np.int32)
+    search = {"c_init": 1.0, "c_steps": 8, "max_iterations": 50}
+    ours = lbfgs(model, x, y, targets=targets, **search)
+    alone = scipy_lbfgs.one_at_a_time(model, x, targets, **search)
+    together = scipy_lbfgs.joint(model, x, targets, **search)
+    assert ours.success.all()
+    assert ours.l2.mean() <= 1.01 * alone.mean()
+    assert abs(together.mean() / alone.mean() - 1) < 0.1

@@ -1,0 +1,108 @@
+import keras
+import numpy as np
+import pytest
+from small_models import SHAPE, images, linear_model, small_network
+
+from helpers import gradients, validity
+from helpers.evaluation import Records
+
+Y = np.arange(12, dtype=np.int32) % 3
+N = 40
+
+
+@pytest.fixture
+def records(tmp_path):
+    return Records(tmp_path, "03_attacks", "digits", 0)
+
+
+def add(records, attack, n_correct, *, model="original", source=None, epsilon=0.1, **more):
+    parameters = {"source": source or model, "epsilon": epsilon, **more}
+    if attack in ("bim", "pgd"):
+        parameters = {"alpha": 0.05, "steps": 5} | parameters
+    correct = np.arange(N) < n_correct
+    return records.accuracy(correct, model=model, attack=attack, parameters=parameters)
+
+
+def found(records):
+    return {check.name: check.warnings for check in validity.compare(records.all)}
+
+
+def test_a_sound_evaluation_gives_no_warning(records):
+    for attack, n_correct in (("noise", 38), ("fgsm", 20), ("bim", 10), ("pgd", 9)):
+        add(records, attack, n_correct)
+    add(records, "fgsm", 30, source="member 1")
+    checks = validity.compare(records.all)
+    assert all(check.warnings == () for check in checks)
+    assert [check.compared for check in checks] == [3, 3, 1]
+
+
+def test_more_steps_that_help_the_defender(records):
+    add(records, "fgsm", 10)
+    add(records, "bim", 25)
+    (warning,) = found(records)["more effort helps the defender"]
+    assert "62.5% under BIM, but 25.0% under FGSM" in warning
+
+
+def test_a_few_images_more_are_chance(records):
+    add(records, "fgsm", 10)
+    add(records, "bim", 12)
+    assert found(records)["more effort helps the defender"] == ()
+
+
+def test_steps_that_cannot_reach_the_rim_are_not_more_effort(records):
+    add(records, "fgsm", 10)
+    add(records, "bim", 25, alpha=0.01)
+    assert validity.compare(records.all)[0].compared == 0
+
+
+def test_noise_that_does_as_much(records):
+    add(records, "noise", 30)
+    add(records, "fgsm", 30)
+    (warning,) = found(records)["noise does as much as the attack"]
+    assert "75.0% under FGSM, but 75.0% under random noise" in warning
+
+
+@pytest.mark.parametrize(("epsilon", "n_correct"), [(0.0, 30), (0.5, 0)])
+def test_nothing_is_said_of_no_attack_or_of_a_total_one(records, epsilon, n_correct):
+    add(records, "noise", n_correct, epsilon=epsilon)
+    add(records, "fgsm", n_correct, epsilon=epsilon)
+    assert found(records)["noise does as much as the attack"] == ()
+
+
+def test_a_transfer_that_beats_white_box(records):
+    add(records, "bim", 30, model="ensemble")
+    add(records, "bim", 10, model="ensemble", source="original")
+    (warning,) = found(records)["transfer beats white-box"]
+    assert "75.0% when attacked itself, but 25.0% on images made on original" in warning
+
+
+def test_only_equal_epsilon_and_images_are_compared(records):
+    add(records, "bim", 30, model="ensemble")
+    add(records, "bim", 10, model="ensemble", source="original", epsilon=0.2)
+    assert validity.compare(records.all)[2].compared == 0
+
+
+def test_vanishing_gradients_are_counted():
+    model = linear_model()
+    assert validity.vanishing_gradients(model, images(), Y) == 0
+    weights, bias = model.get_weights()
+    model.set_weights([1e4 * weights, bias])  # a softmax that is exactly 0 and 1 in float32
+    y = gradients.logits(model, images()).argmax(-1).astype(np.int32)
+    assert validity.vanishing_gradients(model, images(), y) > 0.5
+
+
+def test_a_model_that_draws_at_random_does_not_repeat():
+    steady, x = small_network(), images()
+    assert validity.repeats(steady, x, gradients.logits(steady, x))
+
+    class Noise(keras.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.generator = keras.random.SeedGenerator(0)
+
+        def call(self, inputs):
+            return inputs + keras.random.normal(keras.ops.shape(inputs), seed=self.generator)
+
+    shaky = keras.Sequential([keras.Input(SHAPE), Noise(), *small_network().layers])
+    first = gradients.logits(shaky, x)
+    assert not validity.repeats(shaky, x, first)
