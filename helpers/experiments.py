@@ -324,7 +324,8 @@ class Experiment:
         if attack in ("bim", "pgd"):
             settings |= {"alpha": self.p.alpha * epsilon / self.p.epsilon, "steps": self.p.steps}
         if attack == "pgd":
-            settings["restarts"] = self.p.restarts
+            # From a random start the far rim of the ball is up to 2 epsilon away.
+            settings |= {"steps": 2 * self.p.steps, "restarts": self.p.restarts}
         if attack in ("pgd", "noise", "lbfgs"):
             settings["seed"] = self.p.seed
         if attack == "lbfgs":

@@ -112,9 +112,11 @@ def _efforts(records: list[Record]) -> Iterator[str | bool]:
 
 
 def _fills_the_ball(record: Record) -> bool:
-    # Steps too few or too short to reach the rim are not more effort than one of full length.
+    # Steps too few or too short to reach the rim, which from a random start may be a whole diameter
+    # away, are not more effort than one step of full length.
     reach = record.parameters["alpha"] * record.parameters["steps"]
-    return reach >= record.parameters["epsilon"] * (1 - 1e-6)
+    distance = record.parameters["epsilon"] * (2 if record.attack == "pgd" else 1)
+    return reach >= distance * (1 - 1e-6)
 
 
 def _noises(records: list[Record]) -> Iterator[str | bool]:

@@ -18,7 +18,7 @@ def records(tmp_path):
 def add(records, attack, n_correct, *, model="original", source=None, epsilon=0.1, **more):
     parameters = {"source": source or model, "epsilon": epsilon, **more}
     if attack in ("bim", "pgd"):
-        parameters = {"alpha": 0.05, "steps": 5} | parameters
+        parameters = {"alpha": 0.05, "steps": 5} | parameters  # reaches across the ball
     correct = np.arange(N) < n_correct
     return records.accuracy(correct, model=model, attack=attack, parameters=parameters)
 
