@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import pandas as pd
@@ -148,25 +149,34 @@ def check_table(checks: Sequence[Check]) -> pd.DataFrame:
             "Sign of a broken evaluation": check.name,
             "looked for": check.compared,
             "found": len(check.warnings),
-            "where": "; ".join(check.warnings) or "nowhere",
+            "where": _places(check.compared, check.warnings),
         }
         for check in checks
     )
 
 
 def validity_table(records: Sequence[Record]) -> pd.DataFrame:
-    """Sum up the recorded validity checks of each chapter and data set."""
-    rows = [
+    """Sum up the recorded validity checks, a row for each chapter and data set."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for record in records:
+        if record.quantity != "validity":
+            continue
+        place = record.chapter, record.dataset
+        row = rows.setdefault(place, {"compared": 0, "warnings": []})
+        row["compared"] += record.values["compared"]
+        name = record.parameters["check"]
+        row["warnings"] += [f"{name}: {text}" for text in record.values["warnings"]]
+    return pd.DataFrame(
         {
-            "Chapter": record.chapter,
-            "Data": record.dataset,
-            "Sign of a broken evaluation": record.parameters["check"],
-            "looked for": record.values["compared"],
-            "found": len(record.values["warnings"]),
-            "where": "; ".join(record.values["warnings"]) or "nowhere",
+            "Chapter": chapter,
+            "Data": dataset,
+            "compared": row["compared"],
+            "found": len(row["warnings"]),
+            "signs of a broken evaluation": _places(row["compared"], row["warnings"]),
         }
-        for record in records
-        if record.quantity == "validity"
-    ]
-    frame = pd.DataFrame(rows)
-    return frame if frame.empty else frame.sort_values(["Chapter", "Data"], kind="stable")
+        for (chapter, dataset), row in sorted(rows.items())
+    )
+
+
+def _places(compared: int, warnings: Sequence[str]) -> str:
+    return "; ".join(warnings) or ("none" if compared else "nothing to compare")

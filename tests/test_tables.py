@@ -5,6 +5,7 @@ import pytest
 
 from helpers import models, tables
 from helpers.evaluation import Record, wilson
+from helpers.validity import Check
 
 
 def record(model, attack, n_correct, n=1000, **parameters):
@@ -94,3 +95,27 @@ def test_summary_keeps_attacks_made_on_the_model_itself():
 def test_what_makes_no_table_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_check_table_tells_nothing_found_from_nothing_to_compare():
+    frame = tables.check_table([Check("a", 3, ("here", "there")), Check("b", 2), Check("c", 0)])
+    assert list(frame["found"]) == [2, 0, 0]
+    assert list(frame["where"]) == ["here; there", "none", "nothing to compare"]
+
+
+def test_validity_table_sums_up_each_chapter_and_data_set():
+    def validity(chapter, dataset, check, compared, warnings=()):
+        values = {"compared": compared, "warnings": list(warnings)}
+        return Record(chapter, dataset, "validity", parameters={"check": check}, values=values)
+
+    records = [
+        validity("04", "digits", "zero gradients", 2, ["member 1"]),
+        validity("03", "digits", "zero gradients", 1),
+        validity("04", "digits", "transfer", 3),
+        Record("03", "digits", "accuracy"),
+    ]
+    frame = tables.validity_table(records)
+    assert list(frame["Chapter"]) == ["03", "04"]
+    assert list(frame["compared"]) == [1, 5]
+    assert list(frame["signs of a broken evaluation"]) == ["none", "zero gradients: member 1"]
+    assert tables.validity_table([]).empty
