@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 from scipy.optimize import fmin_l_bfgs_b
 
+from helpers.lbfgs import CSearch
+
 
 def _gradient_call(model: keras.Model):
     """Cross-entropies, their input gradients and the logits, without the filling up of ours."""
@@ -46,8 +48,7 @@ def joint(model, x, targets, *, factr: float = 1e7, **search) -> np.ndarray:
 def _search(call, x, targets, *, factr, c_init, c_steps, max_iterations) -> np.ndarray:
     n = len(x)
     best = np.full(n, np.inf)
-    c = np.full(n, float(c_init))
-    succeeded, failed = np.zeros(n), np.full(n, np.inf)
+    schedule = CSearch(n, c_init)
     flat = x.reshape(n, -1).astype(np.float64)
 
     def objective(z):
@@ -58,8 +59,8 @@ def _search(call, x, targets, *, factr, c_init, c_steps, max_iterations) -> np.n
         squares = (change**2).sum(1)
         reached = scores.argmax(-1) == targets
         best = np.where(reached, np.minimum(best, np.sqrt(squares)), best)
-        slope = 2 * c[:, None] * change + slopes.reshape(n, -1)
-        return float((c * squares + losses).sum()), slope.ravel()
+        slope = 2 * schedule.c[:, None] * change + slopes.reshape(n, -1)
+        return float((schedule.c * squares + losses).sum()), slope.ravel()
 
     for _ in range(c_steps):
         found, _, _ = fmin_l_bfgs_b(
@@ -67,10 +68,5 @@ def _search(call, x, targets, *, factr, c_init, c_steps, max_iterations) -> np.n
             factr=factr,
         )  # fmt: skip
         scores = call(found.reshape(x.shape).astype(np.float32), targets)[2]
-        hit = scores.argmax(-1) == targets
-        succeeded[hit] = np.maximum(succeeded[hit], c[hit])
-        failed[~hit] = np.minimum(failed[~hit], c[~hit])
-        only_hits, only_misses = np.isinf(failed), succeeded == 0
-        between = np.sqrt(succeeded * np.where(only_hits, 1.0, failed))
-        c = np.where(only_hits, c * 10, np.where(only_misses, c / 10, between))
+        schedule.note(scores.argmax(-1) == targets)
     return np.where(np.isinf(best), np.nan, best)

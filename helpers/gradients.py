@@ -49,7 +49,7 @@ def _dlr_targeted(logits, y):
     return _margin(logits, y) / (top[:, 0] - (top[:, 2] + top[:, 3]) / 2 + TINY)
 
 
-# Croce & Hein 2020, arXiv 2003.01690, equations 6 and 7, for the two last.
+# The two last: Croce & Hein 2020, arXiv 2003.01690.
 LOSSES = {
     "cross_entropy": _cross_entropy,
     "margin": _margin,

@@ -71,8 +71,8 @@ def lbfgs(
     c_init, c_steps
         First value of c, and how many values are tried.
     max_iterations, tolerance
-        Most steps of the solver for each c, and the relative decrease at which it stops: with 1e-4
-        the distortion is the same to a few thousandths as with 1e-6, for a quarter of the gradients.
+        Most steps of the solver for each c, and the relative decrease at which it stops: on MNIST,
+        1e-4 takes two fifths of the gradients of 1e-6 for a mean distortion 0.1 % larger.
     n_candidates
         Classes tried by the untargeted attack.
     bounds, batch_size, progress
@@ -141,6 +141,29 @@ def _untargeted(model, x, y, n_candidates, **options) -> LbfgsResult:
     return best
 
 
+class CSearch:
+    """The search for each row's largest c that succeeds: by factors of ten, then by bisection.
+
+    Attributes
+    ----------
+    c
+        float64 (n,): the constants to try next.
+    """
+
+    def __init__(self, n: int, c_init: float):
+        self.c = np.full(n, float(c_init))
+        self.succeeded, self.failed = np.zeros(n), np.full(n, np.inf)
+
+    def note(self, hit: np.ndarray) -> None:
+        """Take in which rows, bool (n,), succeeded with their `c`, and choose the next."""
+        self.succeeded[hit] = np.maximum(self.succeeded[hit], self.c[hit])
+        self.failed[~hit] = np.minimum(self.failed[~hit], self.c[~hit])
+        only_hits, only_misses = np.isinf(self.failed), self.succeeded == 0
+        between = np.sqrt(self.succeeded * np.where(only_hits, 1.0, self.failed))
+        down = np.where(only_misses, self.c / 10, between)
+        self.c = np.where(only_hits, self.c * 10, down)
+
+
 class _Search:
     """The search on c for one batch, and the nearest success seen so far."""
 
@@ -152,18 +175,12 @@ class _Search:
         self.best.l2[:] = np.inf
 
     def run(self, c_init: float, c_steps: int) -> LbfgsResult:
-        n = len(self.x)
-        c = np.full(n, float(c_init))
-        succeeded, failed = np.zeros(n), np.full(n, np.inf)
+        search = CSearch(len(self.x), c_init)
         points = self.x
         for _ in range(c_steps):
             # From where the last one ended: the minimum moves little with c.
-            points, hit = self._solve(points, c)
-            succeeded[hit] = np.maximum(succeeded[hit], c[hit])
-            failed[~hit] = np.minimum(failed[~hit], c[~hit])
-            only_hits, only_misses = np.isinf(failed), succeeded == 0
-            between = np.sqrt(succeeded * np.where(only_hits, 1.0, failed))
-            c = np.where(only_hits, c * 10, np.where(only_misses, c / 10, between))
+            points, hit = self._solve(points, search.c)
+            search.note(hit)
         self._draw_in()
         self.best.l2[~self.best.success] = np.nan
         return self.best

@@ -112,28 +112,30 @@ def test_gradient_of_an_ensemble():
     np.testing.assert_allclose(gradient[:, 0, 0, 0], slope, atol=2e-3)
 
 
-def test_dlr_is_the_formula_and_does_not_depend_on_scale_or_shift():
-    model = linear_model(n_classes=5)
-    x, y = images(), np.arange(12, dtype=np.int32) % 5
-    losses, _, z = gradients.loss_and_gradient(model, "dlr")(x, y)
+def dlr_parts(model, loss):
+    """Losses, the margin computed by hand, and the logits of each image from the largest down."""
+    x, y = images(), np.arange(12, dtype=np.int32) % model.output_shape[-1]
+    losses, _, z = gradients.loss_and_gradient(model, loss)(x, y)
     order = np.sort(z, axis=1)[:, ::-1]
     own = z[np.arange(12), y]
     other = np.where(own == order[:, 0], order[:, 1], order[:, 0])
-    np.testing.assert_allclose(losses, (other - own) / (order[:, 0] - order[:, 2]), rtol=1e-4)
+    return losses, other - own, order
+
+
+def test_dlr_is_the_formula_and_does_not_depend_on_scale_or_shift():
+    model = linear_model(n_classes=5)
+    losses, margin, order = dlr_parts(model, "dlr")
+    np.testing.assert_allclose(losses, margin / (order[:, 0] - order[:, 2]), rtol=1e-4)
     model.set_weights([7 * model.get_weights()[0], np.full(5, 3, np.float32)])
-    scaled = gradients.loss_and_gradient(model, "dlr")(x, y)[0]
+    scaled, _, _ = dlr_parts(model, "dlr")
     np.testing.assert_allclose(scaled, losses, rtol=1e-3)
 
 
 def test_targeted_dlr_is_the_formula():
     model = linear_model(n_classes=6)
-    x, y = images(), np.arange(12, dtype=np.int32) % 6
-    losses, _, z = gradients.loss_and_gradient(model, "dlr_targeted")(x, y)
-    order = np.sort(z, axis=1)[:, ::-1]
-    own = z[np.arange(12), y]
-    other = np.where(own == order[:, 0], order[:, 1], order[:, 0])
+    losses, margin, order = dlr_parts(model, "dlr_targeted")
     scale = order[:, 0] - (order[:, 2] + order[:, 3]) / 2
-    np.testing.assert_allclose(losses, (other - own) / scale, rtol=1e-4)
+    np.testing.assert_allclose(losses, margin / scale, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("loss", "n_classes"), [("dlr", 2), ("dlr_targeted", 3)])
