@@ -1,8 +1,8 @@
 """Adversarial examples: attacks, defences and their evaluation, as the chapters in notebooks/ use them.
 
-Data flows downwards: files, settings, synthetic, downloads, readers, datasets, gradients, models,
-store, attacks, lbfgs, ensembles, retraining, evaluation, experiments, reported, figures, tables,
-display, report. A module imports only from those named before it.
+Data flows downwards: files, settings, synthetic, downloads, readers, own_data, datasets, gradients,
+models, store, attacks, own_model, lbfgs, ensembles, retraining, evaluation, experiments, reported,
+figures, tables, display, report. A module imports only from those named before it.
 """
 
 import os

@@ -1,7 +1,7 @@
 """The data sets: ``load(name) -> Dataset``.
 
 Three real ones (downloaded, or read from the official layouts), and for each a stand-in that needs
-no download and is always called by its own name.
+no download and is always called by its own name; and arrays of the user's own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import settings, synthetic
+from helpers import own_data, settings, synthetic
 from helpers.downloads import ARCHIVES, DataError, obtain
 from helpers.readers import FOLDERS, READERS, Found, Split, fingerprints, is_absent, wanted
 
@@ -93,6 +93,10 @@ DATASETS: dict[str, Spec] = {
 }
 
 
+# Where only the digest says what the data are, in the words of captions.
+UNCHECKED = {"unverified": "unverified", "own": "own data"}
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Images and labels, and what they are.
@@ -100,7 +104,8 @@ class Dataset:
     Attributes
     ----------
     name, title
-        Key of `DATASETS`, and what captions call it.
+        Key of `DATASETS` (of the user's own arrays: ``own_`` and the file's name), and what captions
+        call it.
     x_train, x_test
         Images, float32 of shape (n, height, width, channels) in [0, 1].
     y_train, y_test
@@ -108,8 +113,8 @@ class Dataset:
     class_names
         Name of each label.
     status
-        ``verified`` (the content is the official one), ``unverified`` (it is not, or nothing tells)
-        or ``generated`` (a stand-in).
+        ``verified`` (the content is the official one), ``unverified`` (it is not, or nothing tells),
+        ``generated`` (a stand-in) or ``own`` (the user's arrays).
     digest
         SHA-256 of the pixels and labels held here, as bytes: it changes with the subset.
     full_digest
@@ -150,8 +155,8 @@ class Dataset:
         """Name for captions: says that a stand-in is one, and what is unverified."""
         if self.stands_in_for:
             return f"{self.title} (stands in for {DATASETS[self.stands_in_for].title})"
-        if self.status == "unverified":
-            return f"{self.title} (unverified, digest {self.full_digest[:16]})"
+        if self.status in UNCHECKED:
+            return f"{self.title} ({UNCHECKED[self.status]}, digest {self.full_digest[:16]})"
         return self.title
 
     @property
@@ -187,13 +192,15 @@ def load(
     n_classes: int = 0,
     seed: int = 0,
     download: bool = True,
+    training: bool = True,
 ) -> Dataset:
     """Load a data set, or a part of it.
 
     Parameters
     ----------
     name
-        A key of `DATASETS`.
+        A key of `DATASETS`, or the path of an ``.npz`` file with arrays of the user's own
+        (:func:`helpers.own_data.read`); a relative one starts at the project's root.
     data_dir
         Folder that holds the real data sets' folders (None: the project's ``data``); a relative
         one starts at the project's root. Stand-ins need none.
@@ -207,6 +214,9 @@ def load(
         Which images a part holds. The stand-ins themselves do not change with it.
     download
         Whether to download a real data set of which nothing is there.
+    training
+        Whether training images are needed. If not, the user's own arrays may lack them, and come
+        without.
 
     Returns
     -------
@@ -220,12 +230,17 @@ def load(
     DataError
         If files are missing or damaged, or cannot be downloaded.
     """
-    spec = _spec(name)
+    own = own_data.is_path(str(name))
+    spec = None if own else _spec(name)
     for what, value in (
         ("n_train", n_train), ("n_test", n_test), ("n_classes", n_classes), ("seed", seed)
     ):  # fmt: skip
         _check_count(what, value)
-    if name in READERS:
+    if own:
+        path = settings.project_path(name)
+        found, name = own_data.read(path, training=training), own_data.name_of(path)
+        spec, n_train = _own_spec(path, found), n_train if training else 0
+    elif name in READERS:
         found = _find(name, data_dir, download)
     else:
         found = _digits() if name == "digits" else _drawn(name)
@@ -270,8 +285,17 @@ def _spec(name: str) -> Spec:
     if name not in DATASETS:
         close = difflib.get_close_matches(str(name), DATASETS, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
-        raise ValueError(f"no data set {name!r}{hint}; there are {', '.join(DATASETS)}")
+        raise ValueError(
+            f"no data set {name!r}{hint}; there are {', '.join(DATASETS)}, or the path of an .npz "
+            "file with arrays of your own"
+        )
     return DATASETS[name]
+
+
+def _own_spec(path: Path, found: Found) -> Spec:
+    shape = found.test.pixels(np.arange(1)).shape[1:]
+    sizes = len(found.class_names), len(found.train.labels), len(found.test.labels)
+    return Spec(own_data.name_of(path), shape, *sizes, f"Arrays of the user's own, {path.name}.")
 
 
 def _check_count(what: str, value: int) -> None:
@@ -330,7 +354,10 @@ def choose(
         return positions
     if n > len(positions):
         classes = f" in {n_classes} classes" if len(positions) < len(labels) else ""
-        raise ValueError(f"{what}: {n:,} images wanted, but there are {len(positions):,}{classes}")
+        raise ValueError(
+            f"{what}: {n:,} images wanted, but there are {len(positions):,}{classes}; pass a smaller "
+            f"number, or {what.split()[0]} = 0 for all of them"
+        )
     if n < n_classes:
         raise ValueError(
             f"{what}: {n} images wanted, but {n_classes} classes need at least {n_classes}"

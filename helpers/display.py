@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from io import BytesIO
 from numbers import Integral, Number
 from pathlib import Path
@@ -15,6 +15,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import HTML, display
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from helpers.figures import style
@@ -126,7 +127,8 @@ def show_table(
     Parameters
     ----------
     frame
-        The table; its first column names the rows.
+        The table; its first column names the rows. A cell that is a ``Markup`` is shown as the HTML
+        that it is; all others are escaped.
     number, dataset, caption
         As for :func:`show_figure`.
     index
@@ -156,13 +158,25 @@ def show_table(
         for values in shown.itertuples(index=False, name=None)
     )
     if _folder is not None:
-        write_atomically(_folder / "tables" / f"{identity}.csv", frame.to_csv(index=index))
+        plain = frame.map(lambda value: value.striptags() if isinstance(value, Markup) else value)
+        write_atomically(_folder / "tables" / f"{identity}.csv", plain.to_csv(index=index))
     display(
         HTML(
             f'<figure id="{identity}" class="table">{heading}<table><thead><tr>{head}</tr></thead>'
             f"<tbody>{body}</tbody></table></figure>"
         )
     )
+
+
+def show_headlines(sentences: Iterable[str]) -> None:
+    """Show what the report found, a sentence each; the page shows it at its head too.
+
+    A sentence that is a ``Markup`` is shown as the HTML that it is; all others are escaped.
+    """
+    items = Markup().join(Markup("<li>{}</li>").format(sentence) for sentence in sentences)
+    if not items:
+        raise ValueError("there are no headlines to show; at least one sentence is needed")
+    display(HTML(f'<ul id="headlines">{items}</ul>'))
 
 
 def _identity(kind: str, number: str, dataset: str | None) -> str:
@@ -211,6 +225,8 @@ def _cell(value: Any, how: str | Callable[[Any], str] | None) -> tuple[str, bool
     """Write a cell's content, and tell whether it reads as a number."""
     if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
         return MISSING, True
+    if isinstance(value, Markup):
+        return str(value), False
     if callable(how):
         text = str(how(value))
     elif how is not None:

@@ -1,4 +1,4 @@
-"""Accuracy with intervals, paired tests, sizes of perturbations, validity checks, and records.
+"""Accuracy with intervals, paired tests, sizes of perturbations, and records.
 
 A record is one measured result: what was measured on what, with which parameters, how many images and,
 where there are any, the correct answers image by image, so that later tests can be paired.
@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from scipy.stats import binomtest
@@ -23,6 +24,8 @@ from helpers.files import write_atomically
 
 # float32 sums round: an image made within epsilon may measure this much more.
 TOLERANCE = 1e-6
+# Width of the Gaussian window of structural similarity, in pixels.
+SSIM_WINDOW = 11
 
 
 @dataclass(frozen=True)
@@ -172,8 +175,8 @@ class Records:
         write_atomically(self.folder / f"dataset-{data.name}.json", json.dumps(content, indent=1))
 
 
-def read_records(output: Path) -> list[Record]:
-    """Read all records of a build, without their arrays, sorted by file.
+def read_records(output: Path, *, arrays: bool = False) -> list[Record]:
+    """Read all records of a build, sorted by file; with `arrays`, what was measured image by image too.
 
     Raises
     ------
@@ -185,12 +188,19 @@ def read_records(output: Path) -> list[Record]:
         if path.name.startswith("dataset-"):
             continue
         try:
-            found.append(Record(**(json.loads(path.read_text()) | {"arrays": {}})))
-        except (json.JSONDecodeError, TypeError) as error:
+            content = json.loads(path.read_text())
+            held = _read_arrays(path.with_suffix(".npz")) if arrays and content["arrays"] else {}
+            found.append(Record(**(content | {"arrays": held})))
+        except (OSError, ValueError, TypeError, KeyError, BadZipFile) as error:
             raise ValueError(
                 f"the record {path} is damaged ({error}); delete its folder and run its chapter again"
             ) from None
     return found
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
 
 
 def select(records: Iterable[Record], **wanted: Any) -> list[Record]:
@@ -227,10 +237,74 @@ def mcnemar(correct_a: np.ndarray, correct_b: np.ndarray) -> float:
     return float(binomtest(only_a, only_a + only_b, 0.5).pvalue)
 
 
+@dataclass(frozen=True)
+class Difference:
+    """A difference of two proportions or means, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __sub__(self, other: Difference) -> Difference:
+        """Difference of two differences, taken as independent (MOVER, Zou & Donner 2008)."""
+        value = self.value - other.value
+        below = np.hypot(self.value - self.low, other.high - other.value)
+        above = np.hypot(self.high - self.value, other.value - other.low)
+        return Difference(value, float(value - below), float(value + above))
+
+
+def paired_difference(correct_a: np.ndarray, correct_b: np.ndarray) -> Difference:
+    """Accuracy of a classifier minus that of another on the same images.
+
+    The interval is Agresti & Min's (2005): Wald's, with half an image more in each cell of the 2 × 2
+    table.
+
+    Parameters
+    ----------
+    correct_a, correct_b
+        Correct answers, bool (n,), of the same images in the same order.
+    """
+    mcnemar(correct_a, correct_b)  # same images?
+    only_a, only_b = float((correct_a & ~correct_b).sum()), float((~correct_a & correct_b).sum())
+    n = len(correct_a)
+    if not n:
+        raise ValueError("a difference needs at least one image")
+    middle = (only_a - only_b) / (n + 2)
+    reach = 1.959964 * np.sqrt((only_a + only_b + 1) / (n + 2) - middle**2) / np.sqrt(n + 2)
+    return Difference((only_a - only_b) / n, float(middle - reach), float(middle + reach))
+
+
+def independent_difference(n_correct_a: int, n_a: int, n_correct_b: int, n_b: int) -> Difference:
+    """Difference of two proportions of different images (Newcombe 1998, method 10)."""
+    a, b = (
+        Difference(n_correct / n, *wilson(n_correct, n))
+        for n_correct, n in ((n_correct_a, n_a), (n_correct_b, n_b))
+    )
+    return a - b
+
+
 def distortion(x: np.ndarray, x_adv: np.ndarray) -> dict[str, np.ndarray]:
     """L2 and L-infinity norm of each image's perturbation, float64 (n,)."""
     change = (x_adv.astype(np.float64) - x).reshape(len(x), -1)
     return {"l2": np.linalg.norm(change, axis=1), "linf": np.abs(change).max(1, initial=0.0)}
+
+
+def similarity(x: np.ndarray, x_adv: np.ndarray) -> np.ndarray:
+    """Structural similarity of image pairs (SSIM, Wang et al. 2004); float64 (n,), 1 where equal."""
+    from skimage.metrics import structural_similarity  # half a second that few modules need
+
+    side = min(x.shape[1:3])
+    window = {"gaussian_weights": True, "sigma": 1.5}
+    if side < SSIM_WINDOW:  # a plain window that fits, of an odd size
+        window = {"win_size": side - 1 + side % 2}
+    return np.array(
+        [
+            structural_similarity(
+                one, other, data_range=1.0, channel_axis=-1, use_sample_covariance=False, **window
+            )
+            for one, other in zip(x.astype(np.float64), x_adv.astype(np.float64), strict=True)
+        ]
+    )  # fmt: skip
 
 
 def check_adversarial(

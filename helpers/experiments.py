@@ -6,20 +6,26 @@ the store; the rest is made, with a progress bar, and kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import keras
 import numpy as np
+from scipy.special import softmax
 
-from helpers import attacks, datasets, ensembles, gradients, models, validity
-from helpers.evaluation import Record, Records, check_adversarial, distortion
+from helpers import attacks, datasets, ensembles, gradients, models, own_model, validity
+from helpers.evaluation import Record, Records, check_adversarial, distortion, similarity, wilson
 from helpers.lbfgs import lbfgs
 from helpers.retraining import adversarial_retrain
-from helpers.settings import Training
-from helpers.store import Store
+from helpers.settings import Training, project_path
+from helpers.store import Store, code_digest
+
+ATTACKS = ("none", "noise", "fgsm", "bim", "targeted_bim", "pgd", "lbfgs")
+
+# Structural similarity takes half a millisecond for an image: enough of them for a mean.
+SIMILARITY_SAMPLE = 1000
 
 # Whose code decides what: the store makes a piece again when one of its modules has changed.
 TRAINING_CODE = ("models", "gradients")
@@ -27,6 +33,10 @@ BAGGING_CODE = ("models", "gradients", "ensembles")
 ATTACK_CODE = ("attacks", "gradients")
 CHECK_CODE = ("gradients", "validity")
 LBFGS_CODE = ("attacks", "gradients", "lbfgs", "solver")
+
+# InceptionV3 in chapters without parameters for it: no image is made smaller.
+INCEPTION = {"width": 1.0, "weights": "none"}
+SMALLEST_INPUT = 75
 
 
 @dataclass(frozen=True)
@@ -88,21 +98,44 @@ class Experiment:
             n_test=parameters.n_test,
             n_classes=getattr(parameters, "n_classes", 0),
             seed=parameters.seed,
+            training=not getattr(parameters, "model", ""),
         )
+        self.own = self._own_model()
+        self._check_target()
         self._workshop: keras.Model | None = None
         self._gradients: dict[str, str | bool] = {}  # warnings about them by model
         self._repeats: dict[str, str | bool] = {}
         self._first: keras.Model | None = None  # whose compiled calls the others share
-        self.architecture = models.architecture_for(self.data.input_shape)
+        shape = self.data.input_shape
+        self.architecture = (
+            "" if self.own else own_model.network_for(parameters.architecture, shape)
+        )
         self.options: dict[str, Any] = {}
         if self.architecture == "inception_v3":
-            self.options = {
-                name: getattr(parameters, name) for name in ("input_size", "width", "weights")
-            }
+            standard = {"input_size": max(SMALLEST_INPUT, *shape[:2]), **INCEPTION}
+            self.options = {n: getattr(parameters, n, value) for n, value in standard.items()}
         self.training = {
             name: getattr(parameters, name)
             for name in ("epochs", "batch_size", "learning_rate", "patience", "validation_fraction")
         }
+
+    def _own_model(self) -> own_model.OwnModel | None:
+        """Load the user's classifier, if one was given, and name the outputs without a label."""
+        if not getattr(self.p, "model", ""):
+            return None
+        path = project_path(self.p.model)
+        own = own_model.load_classifier(path, self.data.x_test, self.data.n_classes)
+        unnamed = range(self.data.n_classes, own.model.output_shape[-1])
+        names = self.data.class_names + tuple(str(k) for k in unnamed)
+        self.data = replace(self.data, class_names=names)
+        return own
+
+    def _check_target(self) -> None:
+        target, n_classes = getattr(self.p, "target_class", 0), self.data.n_classes
+        if target >= n_classes:
+            raise ValueError(
+                f"target_class = {target}: {self.data.title} has the classes 0 to {n_classes - 1}"
+            )
 
     # Models -------------------------------------------------------------------------------------
 
@@ -146,7 +179,9 @@ class Experiment:
         return model
 
     def original(self) -> Subject:
-        """The model trained on the clean training set."""
+        """The model trained on the clean training set, or the user's own in its place."""
+        if self.own:
+            return self._own_subject
 
         def make(checkpoint):
             model = self._copied_in(self.build(self.p.seed))
@@ -159,6 +194,21 @@ class Experiment:
         return self._subject(
             "original", {**self._model_key, "kind": "original"}, make, TRAINING_CODE
         )
+
+    @cached_property
+    def _own_subject(self) -> Subject:
+        identity = f"{self.own.digest}-{code_digest('helpers.own_model')}"
+        subject = Subject("original", self._sharing(self.own.model), identity)
+        correct = self.logits(subject, self.clean()).argmax(-1) == self.data.y_test
+        n_correct, n = int(correct.sum()), len(correct)
+        if wilson(n_correct, n)[0] <= 1 / self.data.n_classes:
+            raise ValueError(
+                f"{self.own.file} is right on {n_correct} of {n} images of {self.data.title}, no better "
+                f"than chance with {self.data.n_classes} outputs; an attack on it says nothing. It is "
+                "given pixels from 0 to 1: a model for pixels from 0 to 255 begins with "
+                "keras.layers.Rescaling(255). Label k means output k"
+            )
+        return subject
 
     def member(self, number: int) -> Subject:
         """Member `number` (from 1) of the ensemble: trained on its noisy bootstrap replicate."""
@@ -263,7 +313,8 @@ class Experiment:
         Parameters
         ----------
         attack
-            ``fgsm``, ``bim``, ``pgd``, ``noise`` or ``lbfgs``; the last on `lbfgs_n_test` images.
+            ``fgsm``, ``bim``, ``pgd``, ``targeted_bim`` (towards random classes), ``noise`` or
+            ``lbfgs``; the last towards random classes too, on `lbfgs_n_test` images.
         source
             The model that the attack sees.
         changes
@@ -319,14 +370,14 @@ class Experiment:
     def _attack_settings(self, attack: str, **changes: Any) -> dict[str, Any]:
         epsilon = changes.get("epsilon", self.p.epsilon)
         settings: dict[str, Any] = {}
-        if attack in ("fgsm", "bim", "pgd", "noise"):
+        if attack in ("fgsm", "bim", "targeted_bim", "pgd", "noise"):
             settings["epsilon"] = epsilon
-        if attack in ("bim", "pgd"):
+        if attack in ("bim", "targeted_bim", "pgd"):
             settings |= {"alpha": self.p.alpha * epsilon / self.p.epsilon, "steps": self.p.steps}
         if attack == "pgd":
             # From a random start the far rim of the ball is up to 2 epsilon away.
             settings |= {"steps": 2 * self.p.steps, "restarts": self.p.restarts}
-        if attack in ("pgd", "noise", "lbfgs"):
+        if attack in ("targeted_bim", "pgd", "noise", "lbfgs"):
             settings["seed"] = self.p.seed
         if attack == "lbfgs":
             settings |= {
@@ -349,6 +400,10 @@ class Experiment:
         if attack in ("bim", "pgd"):
             function = attacks.bim if attack == "bim" else attacks.pgd
             return function(model, x, y, progress=title, **settings), everywhere
+        if attack == "targeted_bim":
+            targets = random_targets(y, self.data.n_classes, settings.pop("seed"))
+            x_adv = attacks.bim(model, x, targets, targeted=True, progress=title, **settings)
+            return x_adv, everywhere
         if attack == "lbfgs":
             targets = settings.pop("target", None)
             targets = (
@@ -359,7 +414,7 @@ class Experiment:
             del settings["seed"]
             result = lbfgs(model, x, y, targets=targets, progress=title, **settings)
             return result.x_adv, result.success
-        raise ValueError(f"no attack {attack!r}; there are none, noise, fgsm, bim, pgd, lbfgs")
+        raise ValueError(f"no attack {attack!r}; there are {', '.join(ATTACKS)}")
 
     # Scores -------------------------------------------------------------------------------------
 
@@ -379,6 +434,13 @@ class Experiment:
             self._repeats[subject.name] = f"{subject.name} answers differently when asked again"
         self._repeats.setdefault(subject.name, False)
         return made["logits"]
+
+    def seen(self, logits: np.ndarray) -> list[str]:
+        """Say which class is seen in each image, and with which share of the softmax: ``7 (98 %)``."""
+        shares = softmax(logits.astype(np.float64), axis=-1)
+        return [
+            f"{self.data.class_names[row.argmax()]} ({100 * row.max():.0f} %)" for row in shares
+        ]
 
     def score(
         self,
@@ -407,6 +469,22 @@ class Experiment:
             predicted == images.y, model=subject.name, attack=images.attack,
             parameters=parameters, **measures,
         )  # fmt: skip
+
+    def sweep(
+        self, records: Records, subject: Subject, attack: str, epsilons: Sequence[float]
+    ) -> list[Record]:
+        """Record accuracy, and how similar the images stay, for several sizes of an attack on itself."""
+        found = []
+        for epsilon in epsilons:
+            images = self.attacked(attack, subject, epsilon=epsilon)
+            found.append(self.score(records, subject, images, sweep="epsilon"))
+            ssim = similarity(images.x[:SIMILARITY_SAMPLE], images.x_adv[:SIMILARITY_SAMPLE])
+            records.add(
+                "similarity", model=subject.name, attack=attack,
+                parameters={"epsilon": epsilon, "sweep": "epsilon"},
+                values={"ssim_mean": float(ssim.mean())}, arrays={"ssim": ssim},
+            )  # fmt: skip
+        return found
 
     def check(self, records: Records) -> list[validity.Check]:
         """Check what this chapter has measured for signs of a broken evaluation, and record it."""

@@ -58,7 +58,8 @@ def build(
         ``table_2``, ``table_3`` or ``inception_v3``. The report names no padding; Keras' default
         (``valid``) is taken.
     input_shape
-        (height, width, channels); InceptionV3 takes any, the others any of at least 16 pixels.
+        (height, width, channels); at least 10 pixels a side for ``table_2``, 20 for ``table_3``;
+        3 channels for ``inception_v3``.
     n_classes
         Number of logits.
     seed

@@ -13,11 +13,17 @@ from helpers.evaluation import Record, select
 from helpers.settings import PROJECT
 
 REPORTED = PROJECT / "data" / "reported.yaml"
+SLIPS = PROJECT / "data" / "slips.yaml"
 
 
 def read_reported() -> list[dict[str, Any]]:
     """Read the report's numbers: where, what, reported, dataset, match, value (data/reported.yaml)."""
     return yaml.safe_load(REPORTED.read_text())
+
+
+def read_slips() -> list[dict[str, str]]:
+    """Read the report's slips: where, said, read (data/slips.yaml)."""
+    return yaml.safe_load(SLIPS.read_text())
 
 
 def counterparts(entry: dict[str, Any], records: Sequence[Record]) -> list[Record]:

@@ -14,10 +14,18 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 PROJECT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = PROJECT / "notebooks"
@@ -92,7 +100,7 @@ class DataParameters(Sampling):
 class Training(Sampling):
     """One data set, and how its network is trained."""
 
-    dataset: str = Field(min_length=1, description="data set")
+    dataset: str = Field(min_length=1, description="data set, or an .npz file of your own")
     epochs: Count = Field(description="most epochs of training")
     patience: Count = Field(
         description="epochs without a better validation accuracy before stopping"
@@ -104,7 +112,15 @@ class Training(Sampling):
     )
 
 
-class ModelsParameters(Training):
+class Network(Parameters):
+    """Which network is trained."""
+
+    architecture: Literal["", "table_2", "table_3", "inception_v3"] = Field(
+        description="network; '' for the report's, by the size of the images"
+    )
+
+
+class ModelsParameters(Training, Network):
     pass
 
 
@@ -128,9 +144,34 @@ class Attacking(Training):
         return self
 
 
-class AttacksParameters(Attacking):
+class AttacksParameters(Attacking, Network):
+    model: str = Field(description="a Keras classifier of your own, '' for the report's network")
     target_class: CountOrAll = Field(description="class that L-BFGS aims at in Figure 5")
     epsilon_grid: Sizes = Field(description="values of epsilon for the curves")
+
+    @field_validator("model")
+    @classmethod
+    def _is_a_keras_file(cls, model: str) -> str:
+        path = project_path(model)
+        if model and path.suffix != ".keras":
+            raise ValueError(
+                "expected a .keras file; keras.models.load_model(old).save('new.keras') makes one of "
+                "an .h5 file"
+            )
+        if model and not path.is_file():
+            raise ValueError(
+                f"there is no file {path}; a relative path starts at the project's folder"
+            )
+        return model
+
+    @model_validator(mode="after")
+    def _nothing_is_trained(self):
+        if self.model and self.architecture:
+            raise ValueError(
+                f"architecture = {self.architecture!r} says what to train, but with a model of your "
+                "own nothing is trained; leave one of the two out"
+            )
+        return self
 
 
 class Bagging(Attacking):
@@ -141,7 +182,7 @@ class Bagging(Attacking):
     )
 
 
-class EnsemblesParameters(Bagging):
+class EnsemblesParameters(Bagging, Network):
     member: Count = Field(description="the report's i: the member that is attacked")
 
     @model_validator(mode="after")
@@ -162,11 +203,12 @@ class Retraining(Attacking):
     )
 
 
-class RetrainingParameters(Retraining):
+class RetrainingParameters(Retraining, Network):
     pass
 
 
 class TinyImagenetParameters(Bagging):
+    architecture: ClassVar[str] = "inception_v3"
     n_classes: CountOrAll = Field(description="classes used, 0 = all")
     input_size: Annotated[int, Field(ge=75)] = Field(
         description="side that InceptionV3 resizes to (299 in the report)"
@@ -178,9 +220,10 @@ class TinyImagenetParameters(Bagging):
         description="pretrained weights; imagenet is a download"
     )
     retrain_epochs: Count = Field(description="epochs of FGSM retraining")
+    epsilon_grid: Sizes = Field(description="values of epsilon for the curves")
 
 
-class BeyondParameters(Bagging, Retraining):
+class BeyondParameters(Bagging, Retraining, Network):
     restarts: Count = Field(description="PGD's random starts")
     retrained_members: Count = Field(description="members of the ensemble of retrained models")
 
@@ -390,6 +433,11 @@ def load_profile(
             raise ParameterError(
                 f"{path.name}: {entry!r} "
                 + ("takes no data set" if dataset else "needs a data set")
+            )
+        if "/" in dataset or dataset.endswith(".npz"):
+            raise ParameterError(
+                f"{path.name}: {entry!r} names a file; a profile names data sets, and papermill runs "
+                "a chapter on arrays of your own (README)"
             )
         values = notebook_defaults(chapter)
         sources = ["common", f"datasets.{dataset}", f"chapters.{chapter}", f"chapters.{entry}"]

@@ -7,10 +7,15 @@ from typing import Any
 
 import keras
 import pandas as pd
+from markupsafe import Markup
 
 from helpers.evaluation import Record
 from helpers.figures import attacks_of, name_of, percentages
 from helpers.validity import Check
+from helpers.verdicts import ABSENT, FAILS, HOLDS, UNDECIDED, Claim, Part, Verdict
+
+# Never by colour alone: a sign and a word.
+SIGNS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", ABSENT: "–"}
 
 LAYER_TYPES = {
     "Conv2D": "2D convolutional layer",
@@ -180,3 +185,55 @@ def validity_table(records: Sequence[Record]) -> pd.DataFrame:
 
 def _places(compared: int, warnings: Sequence[str]) -> str:
     return "; ".join(warnings) or ("none" if compared else "nothing to compare")
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """List the claims with their verdicts, the numbers behind them, and links to where they are seen."""
+    return pd.DataFrame(
+        {
+            "Claim": Markup('<span id="claim-{}">{}</span>').format(v.claim.name, v.claim.name),
+            "The report says": f"{v.claim.statement} ({v.claim.where})",
+            "Verdict": pill(v.verdict),
+            "Numbers": Markup("<br>").join(_part(part, v) for part in v.parts) if v.parts else None,
+            "Seen in": _places_shown(v.claim),
+        }
+        for v in verdicts
+    )
+
+
+def pill(verdict: str) -> Markup:
+    """Draw a verdict as a sign and its words, for the page to colour."""
+    kind = verdict.split(" at ")[0].split(" in ")[0].replace(" ", "-")
+    return Markup('<span class="verdict {}">{}\N{NO-BREAK SPACE}{}</span>').format(
+        kind, SIGNS[verdict], verdict
+    )
+
+
+def _part(part: Part, whole: Verdict) -> Markup:
+    # Said again only where one part came out otherwise than another.
+    said = f" {part.verdict}" if any(part.verdict != p.verdict for p in whole.parts) else ""
+    return Markup("<b>{}</b>{}: {}").format(part.dataset, said, part.numbers)
+
+
+def _places_shown(claim: Claim) -> Markup:
+    links = []
+    for place in claim.shown.split():
+        kind, *number = place.partition("#")[2].split("-")
+        text = f"{kind.capitalize()} {'.'.join(number)}"
+        links.append(Markup('<a href="{}">{}</a>').format(place, text))
+    return Markup(", ").join(links)
+
+
+def test_table(claims: Sequence[Claim]) -> pd.DataFrame:
+    """List how each claim is judged."""
+    return pd.DataFrame(
+        {"Claim": claim.name, "Where": claim.where, "It holds if": claim.test} for claim in claims
+    )
+
+
+def slip_table(slips: Sequence[Mapping[str, str]]) -> pd.DataFrame:
+    """List slips of the report, and how they are read here (data/slips.yaml)."""
+    return pd.DataFrame(
+        {"Where": slip["where"], "In the report": slip["said"], "Read here as": slip["read"]}
+        for slip in slips
+    )

@@ -18,10 +18,13 @@ PIXEL = (
 
 # Puts the small project in the place of the real one, then runs the command line.
 DRIVER = """
+import signal
 import sys
 from pathlib import Path
 from typing import Literal
 from helpers import settings
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored if the tests run in the background
 
 class Data(settings.Parameters):
     size: settings.Count
@@ -198,3 +201,13 @@ def built_once(tmp_path_factory) -> tuple[Sandbox, subprocess.CompletedProcess]:
 def built(built_once, tmp_path) -> Sandbox:
     """Copy the built project, to be changed freely."""
     return built_once[0].copy(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def quick_build() -> tuple[Path, subprocess.CompletedProcess]:
+    """The quick build where users have it: what is there already is reused, and then tested."""
+    project = Path(__file__).resolve().parents[1]
+    command = [project / "build_report.sh", "quick"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-5000:]
+    return project / "build" / "quick", done

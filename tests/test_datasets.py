@@ -119,7 +119,8 @@ def test_impossible_sizes_draw_nothing(monkeypatch):
 @pytest.mark.parametrize("call", [load, title, stand_in])
 def test_unknown_name(call):
     with pytest.raises(
-        ValueError, match=r"did you mean 'mnist'.*there are mnist, cifar10, tiny_im"
+        ValueError,
+        match=r"did you mean 'mnist'.*there are mnist, cifar10, tiny_im.*path of an .npz",
     ):
         call("mnits")
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from helpers import display
@@ -183,3 +184,23 @@ def test_bad_tables_are_refused(shown, frame, change, message):
     with pytest.raises(ValueError, match=message):
         display.show_table(frame, "4", **{"caption": "c"} | change)
     assert shown == []
+
+
+def test_markup_is_shown_as_html_and_written_as_text(shown, tmp_path):
+    frame = pd.DataFrame({"Name": ["<i>"], "Sign": [Markup('<a href="#x">yes &amp; no</a>')]})
+    display.save_to(tmp_path)
+    try:
+        display.show_table(frame, "08.1", caption="Signs.")
+    finally:
+        display.save_to(None)
+    html = shown[-1]
+    assert "&lt;i&gt;" in html
+    assert '<td><a href="#x">yes &amp; no</a></td>' in html
+    assert (tmp_path / "tables" / "table-08-1.csv").read_text() == "Name,Sign\n<i>,yes & no\n"
+
+
+def test_headlines_are_escaped_unless_they_are_markup(shown):
+    display.show_headlines(["a < b", Markup("<b>c</b>")])
+    assert shown[-1] == '<ul id="headlines"><li>a &lt; b</li><li><b>c</b></li></ul>'
+    with pytest.raises(ValueError, match="at least one"):
+        display.show_headlines([])

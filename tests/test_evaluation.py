@@ -38,6 +38,54 @@ def test_mcnemar_is_the_exact_binomial_test_of_the_disagreements():
         mcnemar(a, b[:3])
 
 
+def test_paired_difference_against_the_published_formula():
+    a = np.array([1] * 10 + [0] * 2 + [1] * 5 + [0] * 3, bool)
+    b = np.array([0] * 10 + [1] * 2 + [1] * 5 + [0] * 3, bool)
+    found = evaluation.paired_difference(a, b)
+    # Agresti & Min: 10.5 and 2.5 of 22
+    middle, variance = 8 / 22, (13 - 8**2 / 22) / 22**2
+    assert found.value == pytest.approx(8 / 20)
+    assert found.low == pytest.approx(middle - 1.959964 * variance**0.5)
+    assert found.high == pytest.approx(middle + 1.959964 * variance**0.5)
+    same = evaluation.paired_difference(a, a)
+    assert same.low < same.value == 0 < same.high
+    with pytest.raises(ValueError, match="same images"):
+        evaluation.paired_difference(a, b[:3])
+
+
+def test_independent_difference_against_published_values():
+    # Newcombe 1998, Table II (a), (b), (h), method 10
+    for counts, ends in (
+        ((56, 70, 48, 80), (0.0524, 0.3339)),
+        ((9, 10, 3, 10), (0.1705, 0.8090)),
+        ((10, 10, 0, 10), (0.6075, 1.0000)),
+    ):
+        found = evaluation.independent_difference(*counts)
+        assert (found.low, found.high) == pytest.approx(ends, abs=5e-5)
+
+
+def test_paired_interval_covers_the_truth_about_as_often_as_it_says():
+    generator = np.random.default_rng(0)
+    inside = 0
+    for _ in range(400):
+        u = generator.random(100)
+        a, b = u < 0.7, (u + 0.3 * generator.random(100)) % 1 < 0.6
+        found = evaluation.paired_difference(a, b)
+        inside += found.low <= 0.1 <= found.high
+    assert inside / 400 > 0.92
+
+
+@pytest.mark.parametrize("side", [28, 11, 8, 3])
+def test_similarity_of_images_falls_with_their_difference(side):
+    x = np.random.default_rng(0).random((4, 28, side, 3)).astype(np.float32)
+    assert evaluation.similarity(x, x) == pytest.approx(np.ones(4))
+    near, far = (
+        evaluation.similarity(x, np.clip(x + c * np.sign(x - 0.5), 0, 1)) for c in (0.05, 0.4)
+    )
+    assert (far < near).all()
+    assert (near < 1).all()
+
+
 def test_distortion_by_hand():
     x = np.zeros((2, 1, 2, 1), np.float32)
     x_adv = x.copy()

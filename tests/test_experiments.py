@@ -133,7 +133,7 @@ def test_scores_become_records_that_name_their_source(first, tmp_path):
 
 
 def test_an_unknown_attack_is_refused(first):
-    with pytest.raises(ValueError, match="none, noise, fgsm, bim, pgd, lbfgs"):
+    with pytest.raises(ValueError, match="none, noise, fgsm, bim, targeted_bim, pgd, lbfgs"):
         first.attacked("deepfool", first.original())
 
 

@@ -216,6 +216,23 @@ def test_image_grid(images):
     assert {"a", "b", "x", "y"} <= set(texts(figure))
 
 
+def test_gallery_shows_three_rows_with_one_factor():
+    x = np.full((3, 4, 4, 3), 0.5, np.float32)
+    x_adv = x.copy()
+    x_adv[1, 0, 0] = 0.75
+    figure = figures.gallery(x, x_adv, ["a (90 %)"] * 3, ["b (51 %)"] * 3)
+    assert len(figure.axes) == 9
+    top, middle, bottom = (figure.axes[k : k + 3] for k in (0, 3, 6))
+    assert [axes.get_title() for axes in top] == ["a (90\N{NO-BREAK SPACE}%)"] * 3
+    assert [axes.get_title() for axes in bottom] == ["b (51\N{NO-BREAK SPACE}%)"] * 3
+    assert middle[0].get_ylabel() == "change × 2"
+    shown = middle[1].images[0].get_array()
+    assert shown[0, 0, 0] == pytest.approx(1.0, abs=1e-6)
+    assert shown[3, 3, 0] == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="same number"):
+        figures.gallery(x, x_adv, ["a"], ["b"] * 3)
+
+
 def test_before_and_after_magnifies_around_grey():
     original = np.full((4, 4, 1), 0.5)
     changed = original.copy()

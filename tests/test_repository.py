@@ -1,6 +1,7 @@
 """The files around the code: environment, notebooks, reported numbers, and what nobody may commit."""
 
 import ast
+import contextlib
 import re
 import subprocess
 import tomllib
@@ -11,7 +12,7 @@ import yaml
 
 from helpers.datasets import DATASETS
 from helpers.reported import read_reported
-from helpers.settings import CHAPTERS, NOTEBOOKS, PROJECT
+from helpers.settings import CHAPTERS, NOTEBOOKS, PROJECT, notebook_defaults, validate
 
 PROJECT_TABLE = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 DIRECT = [
@@ -99,6 +100,29 @@ def test_cells_are_short(chapter):
     assert sorted(lengths)[len(lengths) // 2] <= 10
 
 
+def test_every_chapter_ends_with_exercises_whose_commands_work(chapter):
+    name, notebook = chapter
+    last = notebook.cells[-1]
+    assert last.cell_type == "markdown"
+    assert "## Exercises" in last.source
+    commands = re.findall(r"`(papermill [^`]+)`", last.source)
+    for command in commands:
+        _, path, out, *options = command.split()
+        assert (path, out) == (f"notebooks/{name}.ipynb", "out.ipynb")
+        assert options[::3] == ["-p"] * (len(options) // 3)
+        given = dict(zip(options[1::3], map(parse_value, options[2::3]), strict=True))
+        validate(name, notebook_defaults(name) | given)
+    assert commands or "./build_report.sh" in last.source
+
+
+def parse_value(text):
+    """Read a value as papermill's -p does."""
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text
+
+
 def test_only_gradients_imports_tensorflow():
     guilty = [
         path.name
@@ -115,11 +139,13 @@ ORDER = [
     "synthetic",
     "downloads",
     "readers",
+    "own_data",
     "datasets",
     "gradients",
     "models",
     "store",
     "attacks",
+    "own_model",
     "solver",
     "lbfgs",
     "ensembles",
@@ -129,6 +155,9 @@ ORDER = [
     "experiments",
     "reported",
     "figures",
+    "verdicts",
+    "claims",
+    "headlines",
     "tables",
     "display",
 ]

@@ -2,6 +2,7 @@ import pytest
 import yaml
 
 from helpers import settings
+from helpers.models import ARCHITECTURES
 from helpers.settings import (
     CHAPTERS,
     ParameterError,
@@ -50,6 +51,10 @@ BAD = [
     ({"validation_fraction": 1.0}, "validation_fraction = 1.0"),
     ({"epsilon_grid": []}, r"epsilon_grid = \[\]"),
     ({"epsilon_grid": [0.1, 7]}, "less than or equal to 1"),
+    ({"architecture": "lenet"}, "architecture = 'lenet': .*'table_2', 'table_3' or 'inception_v3'"),
+    ({"model": "nowhere.keras"}, "model = 'nowhere.keras': there is no file /"),
+    ({"model": "old.h5"}, r"expected a .keras file; .*\.h5"),
+    ({"model": "notebooks"}, "expected a .keras file"),
 ]
 
 
@@ -57,6 +62,20 @@ BAD = [
 def test_bad_parameters_are_refused_with_a_reason(change, message):
     with pytest.raises(ParameterError, match=message):
         validate("03_attacks", {**ATTACKS, **change})
+
+
+def test_a_model_of_ones_own_leaves_nothing_to_train(tmp_path):
+    path = tmp_path / "mine.keras"
+    path.touch()
+    assert validate("03_attacks", {**ATTACKS, "model": str(path)}).model == str(path)
+    with pytest.raises(ParameterError, match="leave one of the two out"):
+        validate("03_attacks", {**ATTACKS, "model": str(path), "architecture": "table_2"})
+
+
+def test_the_architectures_are_those_that_exist():
+    choices = CHAPTERS["02_models"].model_fields["architecture"].annotation.__args__
+    assert choices == ("", *ARCHITECTURES)
+    assert CHAPTERS["06_tiny_imagenet"].architecture in ARCHITECTURES
 
 
 def test_a_missing_parameter_is_named():
@@ -158,6 +177,7 @@ def edited(tmp_path, monkeypatch, **changes):
         ({"runs": ["03_attacks"]}, "needs a data set"),
         ({"runs": ["01_data:digits"]}, "takes no data set"),
         ({"runs": ["09_more"]}, "no chapter '09_more'"),
+        ({"runs": ["03_attacks:my/images.npz"]}, "names a file; a profile names data sets"),
         ({"extra": 1}, "exactly the entries"),
     ],
 )

@@ -2,10 +2,14 @@
 
 import pandas as pd
 import pytest
+from markupsafe import Markup
 
 from helpers import models, tables
+from helpers.claims import CLAIMS
 from helpers.evaluation import Record, wilson
+from helpers.reported import read_slips
 from helpers.validity import Check
+from helpers.verdicts import VERDICTS, Part, Verdict
 
 
 def record(model, attack, n_correct, n=1000, **parameters):
@@ -119,3 +123,31 @@ def test_validity_table_sums_up_each_chapter_and_data_set():
     assert list(frame["compared"]) == [1, 5]
     assert list(frame["signs of a broken evaluation"]) == ["none", "zero gradients: member 1"]
     assert tables.validity_table([]).empty
+
+
+def test_verdicts_are_worded_signed_and_linked():
+    parts = (Part("digits", "holds", "BIM +1 <2> points"),)
+    frame = tables.verdict_table([Verdict(CLAIMS[0], "holds", parts)])
+    (row,) = frame.to_dict("records")
+    assert row["Claim"] == Markup('<span id="claim-C1">C1</span>')
+    assert row["The report says"].endswith("(§6, Figure 7)")
+    assert row["Verdict"].striptags() == "✓ holds"
+    assert row["Numbers"] == Markup("<b>digits</b>: BIM +1 &lt;2&gt; points")
+    assert row["Seen in"] == Markup('<a href="04_ensembles.ipynb#figure-7">Figure 7</a>')
+
+
+def test_each_verdict_has_a_look_of_its_own():
+    pills = [tables.pill(verdict) for verdict in VERDICTS]
+    classes = [str(pill).split('"')[1] for pill in pills]
+    assert classes == [
+        "verdict holds", "verdict does-not-hold", "verdict not-decided", "verdict not-run",
+    ]  # fmt: skip
+    assert len({pill.striptags()[0] for pill in pills}) == 4
+
+
+def test_tests_and_slips_are_listed():
+    assert tables.test_table(CLAIMS)["Claim"].tolist() == [claim.name for claim in CLAIMS]
+    slips = read_slips()
+    assert len(slips) > 10
+    assert all(set(slip) == {"where", "said", "read"} for slip in slips)
+    assert len(tables.slip_table(slips)) == len(slips)

@@ -2,7 +2,7 @@
 
 from helpers.figures.accuracies import curves, grouped_bars, heat_map, matrix, members_figure
 from helpers.figures.diagrams import bagging_diagram, ensemble_diagram
-from helpers.figures.images import before_and_after, image_grid, magnification
+from helpers.figures.images import before_and_after, gallery, image_grid, magnification
 from helpers.figures.inception import inception_blocks, inception_diagram
 from helpers.figures.looks import (
     ATTACK_NAMES,
@@ -31,6 +31,7 @@ __all__ = [
     "distortions",
     "ensemble_diagram",
     "epochs_figure",
+    "gallery",
     "grouped_bars",
     "heat_map",
     "image_grid",

@@ -159,3 +159,42 @@ def before_and_after(
         text = f"change × {factor:g}" if change.any() else "no change"
         bottom.set_title(text, fontsize=10, pad=4)
     return figure
+
+
+@styled
+def gallery(
+    x: np.ndarray, x_adv: np.ndarray, before: Sequence[str], after: Sequence[str]
+) -> Figure:
+    """Show several images in columns: original, what an attack changed, and the result.
+
+    Parameters
+    ----------
+    x, x_adv
+        Images before and after the attack, (n, height, width, 1 or 3) in [0, 1].
+    before, after
+        What the model sees in each, such as ``3 (97 %)``.
+    """
+    x, x_adv = check_images(x), check_images(x_adv, "adversarial images")
+    if not x.shape == x_adv.shape or not len(x) == len(before) == len(after):
+        raise ValueError(
+            f"{len(x)} images, {len(x_adv)} adversarial ones, {len(before)} and {len(after)} titles; "
+            "expected the same number of each, and images of one shape"
+        )
+    changes = x_adv.astype(np.float64) - x
+    factor = magnification(changes)
+    ratio = x.shape[1] / x.shape[2]
+    letters = int(0.9 * WIDTH / len(x) / LETTER)
+    titles = [[_wrapped(title, letters) for title in row] for row in (before, after)]
+    lines = max(title.count("\n") + 1 for row in titles for title in row)
+    left = LETTER * len("change × 000") + 0.1
+    figure, grid = _cells(3, len(x), ratio, WIDTH, lines, left)
+    rows = (x, np.clip(0.5 + factor * changes, 0, 1), x_adv)
+    names = ("original", f"change × {factor:g}", "attacked")
+    for axes_row, images, name in zip(grid, rows, names, strict=True):
+        axes_row[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
+        for axes, image in zip(axes_row, images, strict=True):
+            show_image(axes, image)
+    for axes_row, row in zip(grid[[0, 2]], titles, strict=True):
+        for axes, title in zip(axes_row, row, strict=True):
+            axes.set_title(title, fontsize=9, pad=3)
+    return figure

@@ -38,6 +38,7 @@ ATTACKS = {
     "noise": Look("random noise", "#56b4e9", "P", "..", ":"),
     "fgsm": Look("FGSM", "#0072b2", "s", "//", "--"),
     "bim": Look("BIM", "#d55e00", "^", "\\\\", "-."),
+    "targeted_bim": Look("BIM, targeted", "#e69f00", "<", "oo", "--"),
     "pgd": Look("PGD", "#cc79a7", "v", "xx", ":"),
     "lbfgs": Look("L-BFGS", "#009e73", "D", "--", "--"),
 }

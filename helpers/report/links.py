@@ -57,7 +57,14 @@ def number_headings(soup: BeautifulSoup, slug: str, number: int, dataset: str | 
     return title, sections
 
 
-def _item(target: str, dataset: str | None, ids: list[str]) -> str | None:
+def page_ids(parts: Iterable[tuple[str, str | None, BeautifulSoup]]) -> list[str]:
+    """List all ids of the page's chapters, their own first."""
+    parts = list(parts)
+    inside = [str(tag["id"]) for _, _, soup in parts for tag in soup.select("[id]")]
+    return [slug for slug, _, _ in parts] + inside
+
+
+def find_item(target: str, dataset: str | None, ids: list[str]) -> str | None:
     """Find a figure or table: itself, its data set's, or the first of that number."""
     wanted = [target, f"{target}-{dataset}"]
     found = [name for name in wanted if name in ids]
@@ -72,7 +79,9 @@ def _notebook(match: re.Match, dataset: str | None, slugs: list[str], ids: list[
     if slug and part:
         part = unquote(part)
         named = f"{slug}-{part}"
-        return named if named in ids else _item(part, dataset, ids) if ITEM.match(part) else None
+        return (
+            named if named in ids else find_item(part, dataset, ids) if ITEM.match(part) else None
+        )
     return slug
 
 
@@ -95,8 +104,7 @@ def resolve(
         Tells whether a name is a chapter's.
     """
     parts = list(parts)
-    slugs = [slug for slug, _, _ in parts]
-    ids = slugs + [str(tag["id"]) for _, _, soup in parts for tag in soup.select("[id]")]
+    slugs, ids = [slug for slug, _, _ in parts], page_ids(parts)
     for slug, dataset, soup in parts:
         title = soup.select_one("[data-original]")
         own = title.attrs.pop("data-original") if title is not None else None
@@ -110,7 +118,7 @@ def resolve(
                 elif f"{slug}-{name}" in ids:
                     found = f"{slug}-{name}"
                 else:
-                    found = _item(name, dataset, ids) if ITEM.match(name) else None
+                    found = find_item(name, dataset, ids) if ITEM.match(name) else None
                     missing = found is None and bool(ITEM.match(name))
                     found = found or (name if name in ids else None)
             elif notebook:

@@ -77,7 +77,7 @@ def _versions() -> str:
 
 
 def _data(run: Run, data_dir: Path) -> str:
-    """Digest names, sizes and times of the real data sets that the run takes."""
+    """Digest names, sizes and times of the real data sets that the run takes, and an own model."""
     names = {run.dataset, *run.parameters.get("datasets", [])}
     state = []
     for name, folder in REAL_DATA.items():
@@ -86,6 +86,9 @@ def _data(run: Run, data_dir: Path) -> str:
             for path in sorted((data_dir / folder).iterdir()):
                 status = path.stat()
                 state.append((folder, path.name, status.st_size, status.st_mtime_ns))
+    if own := run.parameters.get("model"):
+        file = settings.project_path(own)
+        state.append(hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None)
     return _digest(state)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,11 @@ import jinja2
 from markupsafe import Markup
 
 from helpers import settings
-from helpers.report import links
+from helpers.report import citations, links
 from helpers.report.chapters import Chapter
 
 TEMPLATES = Path(__file__).parent / "template"
+REPORT = "Harms et al. 2019"  # the page's head cites it
 TITLE = "Adversarial examples: an executable report"
 
 
@@ -63,6 +66,30 @@ def _order(identity: str) -> tuple[bool, str, int]:
     return number.startswith("0"), kind, int(number)
 
 
+def _references(chapters: Sequence[Chapter]) -> list[dict[str, str | None]]:
+    """Link figures, tables, claims and cited works by their names; lists the works that are cited."""
+    ids = links.page_ids((c.slug, c.run.dataset, c.soup) for c in chapters)
+    known, cited = citations.read_references(), {REPORT}
+    for chapter in chapters:
+        find = partial(links.find_item, dataset=chapter.run.dataset, ids=ids)
+        cited |= citations.link_names(chapter.soup, find, ids, known)
+    return [
+        {"id": citations.identity(name), "url": None, **known[name]}
+        for name in sorted(cited, key=citations.identity)
+    ]
+
+
+def _headlines(chapters: Sequence[Chapter]) -> Markup:
+    """Copy the headlines of the findings for the page's head; nothing where there are none."""
+    for chapter in chapters:
+        found = chapter.soup.select_one("#headlines")
+        if found is not None:
+            shown = copy.copy(found)
+            shown["id"] = "in-short"
+            return Markup(shown)
+    return Markup()
+
+
 def build_page(
     chapters: Sequence[Chapter], manifest: Mapping[str, Any], absent: Sequence[tuple[str, str]] = ()
 ) -> str:
@@ -77,10 +104,10 @@ def build_page(
     absent
         Runs of the profile that are not in the page, each with the reason.
     """
-    partial = bool(absent) or any(chapter.failed for chapter in chapters)
+    references = _references(chapters)
     links.resolve(
         [(c.slug, c.run.dataset, c.soup) for c in chapters],
-        partial=partial,
+        partial=bool(absent) or any(chapter.failed for chapter in chapters),
         is_chapter=settings.CHAPTERS.__contains__,
     )
     for chapter in chapters:
@@ -109,6 +136,12 @@ def build_page(
         chapters=chapters,
         manifest=manifest,
         style=Markup((TEMPLATES / "style.css").read_text()),
+        script=Markup((TEMPLATES / "script.js").read_text()),
+        headlines=_headlines(chapters),
+        references=references,
+        stand_ins=list(
+            dict.fromkeys(d["label"] for d in manifest["datasets"] if d["status"] == "generated")
+        ),
         items=_items(chapters),
         facts=_facts(manifest),
         runs=runs,

@@ -1,0 +1,510 @@
+"""The report's claims, each as a test of records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+from scipy.stats import binomtest
+
+from helpers.datasets import DATASETS
+from helpers.evaluation import Difference, Record, independent_difference, mcnemar, select
+from helpers.figures import ATTACK_NAMES
+from helpers.reported import counterparts, read_reported
+from helpers.verdicts import (
+    ABSENT,
+    FAILS,
+    HOLDS,
+    UNDECIDED,
+    Claim,
+    Part,
+    Verdict,
+    above,
+    best,
+    first,
+    gap,
+    inside,
+    mean_gap,
+    points,
+    reach_verdict,
+    stand_for,
+    worst,
+)
+
+ATTACKS = ("fgsm", "bim", "lbfgs")
+# The report has words where a test needs numbers; these are ours, in points of accuracy.
+HARDLY = 3.0  # "do not vary much"
+MINIMAL = 5.0  # "a minimal increase in performance"
+NEGLIGIBLE = 2.0  # "not significantly"
+REPORTED_MEMBERS = 10  # largest ensemble of the report
+
+
+def judge_all(records: Sequence[Record]) -> list[Verdict]:
+    """Judge every claim by the records of a build, read with their arrays."""
+    return [reach_verdict(claim, records) for claim in CLAIMS]
+
+
+# What the chapters recorded ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Bagging:
+    """The accuracies of chapter 04 on one data set."""
+
+    dataset: str
+    size: int  # members of the whole ensemble
+    member: int  # the attacked one
+    records: list[Record]
+
+    def ensemble(
+        self, attack: str, size: int | None = None, made_on: str = "original"
+    ) -> Record | None:
+        """The ensemble (or its first `size` members) on images made on another model, mean vote."""
+        wanted = {"n_members": size or self.size, "made_on": made_on, "vote": "mean"}
+        return first(self.records, model="ensemble", attack=attack, **wanted)
+
+    def white_box(self, attack: str) -> Record | None:
+        return first(self.records, model="ensemble", attack=attack, white_box=True)
+
+    def on_original(self, model: str, attack: str) -> Record | None:
+        """A single model on images made on the original model (or clean ones)."""
+        source = {} if attack == "none" else {"source": "original"}
+        return first(self.records, model=model, attack=attack, **source)
+
+    @property
+    def one(self) -> str:
+        return f"member {self.member}"
+
+    @property
+    def about(self) -> str:
+        attacked = first(self.records, model="original", attack="fgsm")
+        return f"{self.size} members, ε = {attacked.parameters['epsilon']:g}"
+
+
+def _baggings(records: Sequence[Record], role: str) -> Iterator[_Bagging]:
+    for dataset in stand_for(role, records, chapter="04_ensembles", quantity="bagging"):
+        held = select(records, chapter="04_ensembles", dataset=dataset)
+        values = first(held, quantity="bagging").values
+        accuracies = select(held, quantity="accuracy")
+        yield _Bagging(dataset, values["n_members"], values["member"], accuracies)
+
+
+def _gaps(pairs: dict[str, tuple[Record | None, Record | None]]) -> dict[str, Difference]:
+    """Difference of each pair that is there, by attack."""
+    return {
+        attack: gap(a, b) for attack, (a, b) in pairs.items() if a is not None and b is not None
+    }
+
+
+def _list(gaps: dict[str, Difference]) -> str:
+    names = ATTACK_NAMES | {"none": "clean"}
+    return ", ".join(f"{names.get(name, name)} {points(d)}" for name, d in gaps.items())
+
+
+def _part(dataset: str, gaps: dict[str, Difference], judge, note: str = "") -> Iterator[Part]:
+    """Judge differences that must all pass; nothing where there are none."""
+    if gaps:
+        text = f"{_list(gaps)} points" + (f" ({note})" if note else "")
+        yield Part(dataset, worst(judge(d) for d in gaps.values()), text)
+
+
+# The tests --------------------------------------------------------------------------------------
+
+
+def _size_hardly_matters(records) -> Iterator[Part]:
+    for role in ("mnist", "cifar10"):
+        for b in _baggings(records, role):
+            if b.size > 1:
+                pairs = {a: (b.ensemble(a), b.ensemble(a, 1)) for a in ("none", *ATTACKS)}
+                flat = partial(inside, low=-HARDLY / 100, high=HARDLY / 100)
+                yield from _part(b.dataset, _gaps(pairs), flat, f"{b.about} against 1")
+
+
+def _twenty_to_thirty(records) -> Iterator[Part]:
+    for b in _baggings(records, "mnist"):
+        gaps = _gaps({a: (b.ensemble(a), b.on_original("original", a)) for a in ATTACKS})
+        wrong = {a: 1 - b.on_original("original", a).values["accuracy"] for a in gaps}
+        relative = {
+            a: Difference(*(v / wrong[a] for v in (d.value, d.low, d.high)))
+            for a, d in gaps.items()
+            if wrong[a]
+        }
+        readings = [worst(inside(d, 0.2, 0.3) for d in some.values()) for some in (gaps, relative)]
+        if gaps:
+            text = f"{_list(gaps)} points; of the errors {_list(relative)} % ({b.about})"
+            yield Part(b.dataset, best(readings), text)
+
+
+def _noisy_replicate_helps(records) -> Iterator[Part]:
+    for b in _baggings(records, "mnist"):
+        pairs = {a: (b.on_original(b.one, a), b.on_original("original", a)) for a in ATTACKS}
+        yield from _part(b.dataset, _gaps(pairs), above, f"{b.one}, {b.about}")
+
+
+def _better_on_originals(records) -> Iterator[Part]:
+    for role in ("mnist", "cifar10"):
+        for b in _baggings(records, role):
+            pairs = {a: (b.ensemble(a), b.ensemble(a, made_on=b.one)) for a in ATTACKS}
+            yield from _part(b.dataset, _gaps(pairs), above, f"{b.one}, {b.about}")
+
+
+def _untargeted_is_stronger(records) -> Iterator[Part]:
+    for role in ("mnist", "cifar10"):
+        for b in _baggings(records, role):
+            pairs = {a: (b.ensemble("lbfgs"), b.ensemble(a)) for a in ("fgsm", "bim")}
+            text = f"targeted L-BFGS minus each, on the ensemble, {b.about}"
+            yield from _part(b.dataset, _gaps(pairs), above, text)
+        for dataset in stand_for(role, records, chapter="03_attacks", attack="targeted_bim"):
+            held = select(
+                records, chapter="03_attacks", dataset=dataset, model="original", sweep=None
+            )
+            pairs = {"bim": (first(held, attack="targeted_bim"), first(held, attack="bim"))}
+            text = "BIM towards a random class minus BIM away from the true one, the same ε"
+            yield from _part(dataset, _gaps(pairs), above, text)
+
+
+def _matches_table(records, number: int, tolerance: float) -> Iterator[Part]:
+    found: dict[str, list[tuple[str, str]]] = {}
+    for entry in read_reported():
+        if entry["where"] != f"Table {number}":
+            continue
+        for record in counterparts(entry, records):
+            if record.dataset != entry["dataset"]:
+                text = f"no yardstick for this stand-in; needs {DATASETS[entry['dataset']].title}"
+                found[record.dataset] = [(ABSENT, text)]
+                continue
+            percent = Difference(*(100 * record.values[k] for k in ("accuracy", "low", "high")))
+            reported = Difference(*[entry["reported"]] * 3)
+            verdict = inside(percent - reported, -tolerance, tolerance)
+            text = f"{entry['what']} {percent.value:.2f} (reported {entry['reported']})"
+            found.setdefault(record.dataset, []).append((verdict, text))
+    for dataset, parts in found.items():
+        yield Part(dataset, worst(v for v, _ in parts), "; ".join(text for _, text in parts))
+
+
+def _retrained(records, role: str) -> Iterator[tuple[str, list[Record]]]:
+    for dataset in stand_for(role, records, chapter="05_retraining", quantity="accuracy"):
+        yield (
+            dataset,
+            select(records, chapter="05_retraining", dataset=dataset, quantity="accuracy"),
+        )
+
+
+def _clean_accuracy_rises(records) -> Iterator[Part]:
+    for role in ("mnist", "cifar10"):
+        for dataset, held in _retrained(records, role):
+            clean = select(held, attack="none")
+            before = first(clean, model="original")
+            pairs = {a: (first(clean, model=f"retrained {a}"), before) for a in ("fgsm", "bim")}
+            yield from _part(dataset, _gaps(pairs), above, "on clean images, by retraining attack")
+
+
+def _retraining_beats_ensemble(records) -> Iterator[Part]:
+    for role in ("mnist", "cifar10"):
+        baggings = {b.dataset: b for b in _baggings(records, role)}
+        for dataset, held in _retrained(records, role):
+            if dataset not in baggings:
+                continue
+            b = baggings[dataset]
+            own = {a: first(held, model=f"retrained {a}", attack=a) for a in ("fgsm", "bim")}
+            report = {a: (r, b.ensemble(a)) for a, r in own.items()}
+            text = "retrained under attack on itself, ensemble under transfer, as in the report"
+            yield from _part(dataset, _gaps(report), above, text)
+            white_box = {a: (r, b.white_box(a)) for a, r in own.items()}
+            yield from _part(dataset, _gaps(white_box), above, "both under attacks on themselves")
+
+
+def _order_of_gains(records) -> Iterator[Part]:
+    for role in ("mnist", "cifar10"):
+        for b in _baggings(records, role):
+            gaps = _gaps({a: (b.ensemble(a), b.on_original("original", a)) for a in ATTACKS})
+            if len(gaps) < len(ATTACKS):
+                continue
+            steps = [gaps["lbfgs"] - gaps["bim"], gaps["lbfgs"] - gaps["fgsm"]]
+            steps.append(gaps["bim"] - gaps["fgsm"])
+            text = f"gains: {_list(gaps)} points ({b.about})"
+            yield Part(b.dataset, worst(above(step) for step in steps), text)
+
+
+def _better_on_clean(records) -> Iterator[Part]:
+    for b in _baggings(records, "cifar10"):
+        pairs = {"none": (b.ensemble("none"), b.on_original("original", "none"))}
+        yield from _part(b.dataset, _gaps(pairs), above, b.about)
+
+
+def _no_better_than_a_member(records) -> Iterator[Part]:
+    for b in _baggings(records, "cifar10"):
+        pairs = {a: (b.ensemble(a), b.on_original(b.one, a)) for a in ATTACKS}
+        pairs = {a: pair for a, pair in pairs.items() if None not in pair}
+        gaps = _gaps(pairs)
+        # Holm's first step: the smallest of several p-values counts that many times.
+        chances = [mcnemar(*(r.arrays["correct"] for r in pair)) for pair in pairs.values()]
+        if not gaps:
+            continue
+        significant = min(chances) * len(chances) < 0.05
+        small = worst(inside(d, -NEGLIGIBLE / 100, NEGLIGIBLE / 100) for d in gaps.values())
+        verdict = FAILS if significant else HOLDS if small == HOLDS else UNDECIDED
+        text = f"{_list(gaps)} points (smallest p = {min(chances):.2g}; {b.one}, {b.about})"
+        yield Part(b.dataset, verdict, text)
+
+
+def _lost(records, chapter: str, dataset: str, epsilon: float) -> tuple[int, int] | None:
+    """Count the images that the original model loses to FGSM, and those it had right without."""
+    held = select(records, chapter=chapter, dataset=dataset, model="original", quantity="accuracy")
+    clean = first(held, attack="none")
+    attacked = first(held, attack="fgsm", epsilon=epsilon, sweep="epsilon")
+    if clean is None or attacked is None:
+        return None
+    right = clean.arrays["correct"]
+    return int((right & ~attacked.arrays["correct"]).sum()), int(right.sum())
+
+
+def _common_epsilon(records, others: list[tuple[str, str]], quantity: str) -> list[float]:
+    """List the values of epsilon, above 0, that all of the chapters and data sets have."""
+    grids = []
+    for chapter, dataset in others:
+        held = select(records, chapter=chapter, dataset=dataset, attack="fgsm", quantity=quantity)
+        grids.append({r.parameters.get("epsilon") for r in held if r.parameters.get("sweep")})
+    return sorted(set.intersection(*grids) - {0.0}) if grids else []
+
+
+def _by_size(records, quantity: str) -> tuple[list[tuple[str, str]], float] | None:
+    """Find chapters and data sets of growing image size, and the smallest epsilon that they share.
+
+    At larger ones every model is at zero, and nothing is left to compare.
+    """
+    places = [("03_attacks", "mnist"), ("03_attacks", "cifar10")]
+    places.append(("06_tiny_imagenet", "tiny_imagenet"))
+    found = [
+        (chapter, dataset)
+        for chapter, role in places
+        for dataset in stand_for(role, records, chapter=chapter, quantity=quantity)[:1]
+    ]
+    shared = _common_epsilon(records, found, quantity)
+    return (found, shared[0]) if len(found) == len(places) and shared else None
+
+
+def _hurts_inception_more(records) -> Iterator[Part]:
+    setting = _by_size(records, "accuracy")
+    if setting is None:
+        return
+    places, epsilon = setting
+    counts = {dataset: _lost(records, chapter, dataset, epsilon) for chapter, dataset in places}
+    if not all(count and count[1] for count in counts.values()):
+        return
+    *smaller, largest = counts
+    gaps = {
+        f"minus {dataset}": independent_difference(*counts[largest], *counts[dataset])
+        for dataset in smaller
+    }
+    shares = ", ".join(f"{name} {lost / right:.0%}" for name, (lost, right) in counts.items())
+    text = f"share of the correct answers that FGSM takes, ε = {epsilon:g}: {shares}"
+    yield from _part(largest, gaps, above, text)
+
+
+def _harder_to_see(records) -> Iterator[Part]:
+    setting = _by_size(records, "similarity")
+    if setting is None:
+        return
+    places, epsilon = setting
+    values = {}
+    for chapter, dataset in places:
+        wanted = {"chapter": chapter, "quantity": "similarity", "epsilon": epsilon}
+        values[dataset] = first(records, dataset=dataset, attack="fgsm", **wanted).arrays["ssim"]
+    if min(map(len, values.values())) < 2:
+        return
+    names = list(values)
+    steps = [mean_gap(values[b], values[a]) for a, b in pairwise(names)]
+    means = ", ".join(f"{name} {ssim.mean():.3f}" for name, ssim in values.items())
+    text = f"mean SSIM of FGSM images, ε = {epsilon:g}: {means} (1: no difference)"
+    yield Part(names[-1], worst(above(step) for step in steps), text)
+
+
+def _minimal_gain(records) -> Iterator[Part]:
+    chapter = "06_tiny_imagenet"
+    for dataset in stand_for("tiny_imagenet", records, chapter=chapter, quantity="accuracy"):
+        held = select(records, chapter=chapter, dataset=dataset, quantity="accuracy", sweep=None)
+        pairs = {}
+        for attack in ("none", "fgsm", "bim"):
+            source = {} if attack == "none" else {"source": "original"}
+            same = select(held, attack=attack, vote=None, **source)
+            pairs[attack] = first(same, model="member 1"), first(same, model="original")
+        small = partial(inside, low=0.0, high=MINIMAL / 100)
+        yield from _part(dataset, _gaps(pairs), small, "attacks made on the original model")
+
+
+def _bim_is_smaller(records) -> Iterator[Part]:
+    for role in ("mnist", "cifar10"):
+        for dataset in stand_for(role, records, chapter="03_attacks", quantity="distortion"):
+            held = select(records, chapter="03_attacks", dataset=dataset, quantity="distortion")
+            bim, fgsm = (first(held, attack=attack) for attack in ("bim", "fgsm"))
+            if bim is None or fgsm is None:
+                continue
+            less = int((bim.arrays["l2"] < fgsm.arrays["l2"]).sum())
+            more = int((bim.arrays["l2"] > fgsm.arrays["l2"]).sum())
+            decided = less + more and binomtest(less, less + more).pvalue < 0.05
+            verdict = UNDECIDED if not decided else HOLDS if less > more else FAILS
+            means = (float(np.mean(r.arrays["l2"])) for r in (bim, fgsm))
+            text = "smaller on {} images, larger on {} (sign test); mean L2 {:.3f} against {:.3f}"
+            yield Part(dataset, verdict, text.format(less, more, *means))
+
+
+def _ensemble_against_unknown(records) -> Iterator[Part]:
+    for role in ("mnist", "cifar10"):
+        for dataset in stand_for(role, records, chapter="07_beyond", attack="pgd"):
+            held = select(records, chapter="07_beyond", dataset=dataset, attack="pgd")
+            ensemble = first(held, model="ensemble")
+            pairs = {
+                f"minus retrained on {ATTACK_NAMES[a]}": (
+                    ensemble,
+                    first(held, model=f"retrained {a}"),
+                )
+                for a in ("fgsm", "bim")
+            }
+            text = "under PGD, which none was trained on, made on each model itself"
+            yield from _part(dataset, _gaps(pairs), above, text)
+
+
+def _more_members_help(records) -> Iterator[Part]:
+    for b in _baggings(records, "mnist"):
+        if b.size < 2 * REPORTED_MEMBERS:
+            text = f"needs more members than the report's {REPORTED_MEMBERS}; here are {b.size}"
+            yield Part(b.dataset, ABSENT, text)
+            continue
+        pairs = {a: (b.ensemble(a), b.ensemble(a, REPORTED_MEMBERS)) for a in ATTACKS}
+        yield from _part(b.dataset, _gaps(pairs), above, f"{b.about} against {REPORTED_MEMBERS}")
+
+
+def _examples_are_shared(records) -> Iterator[Part]:
+    for role in ("mnist", "cifar10"):
+        for b in _baggings(records, role):
+            noises = [r for r in select(b.records, attack="noise") if r.model != b.one]
+            if not noises:
+                continue
+            noise = noises[0]
+            held = select(b.records, model=noise.model, source=b.one)
+            pairs = {a: (noise, first(held, attack=a)) for a in ("fgsm", "bim")}
+            text = f"accuracy of {noise.model} under noise minus under attacks made on {b.one}"
+            yield from _part(b.dataset, _gaps(pairs), above, f"{text}, {b.about}")
+
+
+# The claims -------------------------------------------------------------------------------------
+
+CLAIMS = (
+    Claim(
+        "C1", "§6, Figure 7",
+        "Accuracy hardly varies with the number of members, from 1 to 10.",
+        f"The whole ensemble and its first member differ by at most {HARDLY:g} points, clean and under "
+        "each attack made on the original model.",
+        "04_ensembles.ipynb#figure-7", _size_hardly_matters,
+    ),
+    Claim(
+        "C2", "§6, Figure 8",
+        "The ensemble cuts misclassification by 20 to 30 percent under every attack.",
+        "The gain over the original model lies from 20 to 30, in points of accuracy or in percent "
+        "of the errors (the report does not say which), for attacks made on the original model.",
+        "04_ensembles.ipynb#figure-8", _twenty_to_thirty,
+    ),
+    Claim(
+        "C3", "§6",
+        "A single model trained on a noisy replicate beats the original model on adversarial images.",
+        "Member i is right more often than the original model under each attack made on the latter. "
+        "(Only the original model is attacked itself.)",
+        "04_ensembles.ipynb#figure-8", _noisy_replicate_helps,
+    ),
+    Claim(
+        "C4", "§6, Figures 8 and 10",
+        "The ensemble does better when attacks are made on the original model than on its own member.",
+        "Its accuracy on images made on the original model is higher than on images made on member i, "
+        "for each attack.",
+        "04_ensembles.ipynb#figure-8", _better_on_originals,
+    ),
+    Claim(
+        "C5", "§6, Figure 7",
+        "Untargeted attacks leave lower accuracies than targeted ones.",
+        "The ensemble is right more often under L-BFGS than under FGSM and BIM, and, at one ε, the "
+        "original model more often under targeted than under untargeted BIM.",
+        "03_attacks.ipynb#table-03-4", _untargeted_is_stronger,
+    ),
+    Claim(
+        "C6", "Table 4", "The accuracies of retraining on MNIST.",
+        "Each of the four accuracies lies within a point of the report's.",
+        "05_retraining.ipynb#table-4", partial(_matches_table, number=4, tolerance=1.0),
+    ),
+    Claim(
+        "C7", "Table 5", "The accuracies of retraining on CIFAR-10.",
+        "Each of the four accuracies lies within three points of the report's.",
+        "05_retraining.ipynb#table-5", partial(_matches_table, number=5, tolerance=3.0),
+    ),
+    Claim(
+        "C8", "abstract, §7, §8", "Adversarial retraining raises clean accuracy.",
+        "Retrained models are right on more clean images than the original model.",
+        "05_retraining.ipynb#figure-05-3", _clean_accuracy_rises,
+    ),
+    Claim(
+        "C9", "§7", "Retraining defends better than the ensemble.",
+        "A retrained model, attacked itself, is right more often than the ensemble, in the report's "
+        "setting and when the ensemble is attacked itself too.",
+        "05_retraining.ipynb#figure-05-3", _retraining_beats_ensemble,
+    ),
+    Claim(
+        "C10", "§7", "The ensemble gains most against L-BFGS and least against FGSM.",
+        "Gains over the original model: L-BFGS above BIM above FGSM, for attacks made on the latter.",
+        "04_ensembles.ipynb#figure-8", _order_of_gains,
+    ),
+    Claim(
+        "C11", "§7", "On clean CIFAR-10 images the ensemble beats a single model.",
+        "It is right on more of them than the original model.",
+        "04_ensembles.ipynb#figure-10", _better_on_clean,
+    ),
+    Claim(
+        "C12", "§6, Figure 10",
+        "On CIFAR-10 the ensemble is not significantly better than one of its members.",
+        "No significant difference under any attack (McNemar, Holm), and none of more than "
+        f"{NEGLIGIBLE:g} points either way.",
+        "04_ensembles.ipynb#figure-10", _no_better_than_a_member,
+    ),
+    Claim(
+        "C13", "§7", "FGSM hurts Inception more than the two smaller models.",
+        "At equal ε, FGSM takes a larger share of Inception's correct answers than of either model's.",
+        "06_tiny_imagenet.ipynb#figure-06-3", _hurts_inception_more,
+    ),
+    Claim(
+        "C14", "§7, Figure 11", "Noise and subsampling bring a minimal gain on Tiny ImageNet.",
+        f"The gain lies from 0 to {MINIMAL:g} points, clean and under FGSM and BIM made on the original "
+        "model.",
+        "06_tiny_imagenet.ipynb#figure-11", _minimal_gain,
+    ),
+    Claim(
+        "C15", "§6, Figures 4 and 5", "BIM's perturbations are smaller than FGSM's.",
+        "At equal ε, BIM's perturbation has the smaller L2 norm on most images.",
+        "03_attacks.ipynb#figure-03-6", _bim_is_smaller,
+    ),
+    Claim(
+        "C16", "§6", "Perturbations become harder to see as images grow.",
+        "At equal ε, the structural similarity of FGSM images grows from MNIST to CIFAR-10 to Tiny "
+        "ImageNet.",
+        "06_tiny_imagenet.ipynb#figure-06-3", _harder_to_see,
+    ),
+    Claim(
+        "C17", "§8", "Against unknown attacks ensembles are the better choice.",
+        "Under PGD, made on the tested model itself, the ensemble is right more often than each "
+        "retrained model.",
+        "07_beyond.ipynb#figure-07-1", _ensemble_against_unknown,
+    ),
+    Claim(
+        "C18", "§6, §7", "Many more members would raise the accuracy.",
+        f"An ensemble of at least twice the report's {REPORTED_MEMBERS} is right more often than its "
+        f"first {REPORTED_MEMBERS} members under each attack made on the original model.",
+        "04_ensembles.ipynb#figure-7", _more_members_help,
+    ),
+    Claim(
+        "C19", "§4, §6", "Models trained on different subsets share adversarial examples.",
+        "A member is wrong more often on images made on another member than on random noise of the same "
+        "size.",
+        "04_ensembles.ipynb#table-04-4", _examples_are_shared,
+    ),
+)  # fmt: skip

@@ -1,0 +1,103 @@
+"""What a build found, in a few sentences that are computed from its records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from markupsafe import Markup
+
+from helpers.datasets import DATASETS
+from helpers.evaluation import Record, select
+from helpers.figures import ATTACK_NAMES
+from helpers.verdicts import VERDICTS, Verdict, first, gap, points
+
+
+def headlines(records: Sequence[Record], verdicts: Sequence[Verdict]) -> list[str]:
+    """Say what came out: the verdicts, what is left of each defence, and how sound the evaluation is.
+
+    Parameters
+    ----------
+    records, verdicts
+        Of one build, read with their arrays; and its judged claims.
+    """
+    said = [_verdicts(verdicts)]
+    datasets = dict.fromkeys(record.dataset for record in select(records, quantity="bagging"))
+    for dataset in datasets:
+        said += _ensemble(select(records, dataset=dataset, chapter="04_ensembles"), dataset)
+        said += _retraining(select(records, dataset=dataset, chapter="05_retraining"), dataset)
+    said += _soundness(records)
+    return said
+
+
+def stand_ins(records: Sequence[Record]) -> str:
+    """Say which data sets are not the report's own; empty if all are."""
+    found = sorted({r.dataset for r in records if r.dataset in DATASETS})
+    pairs = {name: DATASETS[name].stands_in_for for name in found if DATASETS[name].stands_in_for}
+    if not pairs:
+        return ""
+    named = ", ".join(f"{name} for {DATASETS[role].title}" for name, role in pairs.items())
+    return (
+        f"Stand-ins were used: {named}. What is measured on a stand-in shows that the experiment runs, "
+        "and how; it is no evidence about the report's own data."
+    )
+
+
+def _verdicts(verdicts: Sequence[Verdict]) -> Markup:
+    parts = []
+    for verdict in VERDICTS:
+        names = [v.claim.name for v in verdicts if v.verdict == verdict]
+        if names:
+            links = (Markup('<a href="#claim-{}">{}</a>').format(name, name) for name in names)
+            words = Markup("<b>{}:</b> {} (").format(verdict, len(names))
+            parts.append(words + Markup(", ").join(links) + ")")
+    head = Markup("Of the report's {} claims, on the data of this build: ").format(len(verdicts))
+    return head + Markup("; ").join(parts) + "."
+
+
+def _percent(record: Record) -> str:
+    return f"{100 * record.values['accuracy']:.1f} %"
+
+
+def _ensemble(records: Sequence[Record], dataset: str) -> Iterator[str]:
+    about = first(records, quantity="bagging")
+    if about is None:
+        return
+    size, attack = about.values["n_members"], "bim"
+    alone = first(records, model="original", attack=attack, source="original")
+    made = {"n_members": size, "made_on": "original", "vote": "mean"}
+    transfer = first(records, model="ensemble", attack=attack, **made)
+    own = first(records, model="ensemble", attack=attack, white_box=True)
+    if None in (alone, transfer, own):
+        return
+    yield (
+        f"{dataset}, {ATTACK_NAMES[attack]} at ε = {alone.parameters['epsilon']:g}: the original model "
+        f"is right on {_percent(alone)}. On the same images the ensemble of {size} is right on "
+        f"{_percent(transfer)}; when the ensemble itself is attacked, on {_percent(own)}."
+    )
+
+
+def _retraining(records: Sequence[Record], dataset: str) -> Iterator[str]:
+    attack = "bim"
+    model = f"retrained {attack}"
+    before, after = (
+        first(records, model=name, attack=attack, source=name) for name in ("original", model)
+    )
+    clean = [first(records, model=name, attack="none") for name in (model, "original")]
+    if None in (before, after, *clean):
+        return
+    yield (
+        f"{dataset}, retraining on {ATTACK_NAMES[attack]}: accuracy under {ATTACK_NAMES[attack]} made "
+        f"on the tested model goes from {_percent(before)} to {_percent(after)}, clean accuracy changes "
+        f"by {points(gap(*clean))} points."
+    )
+
+
+def _soundness(records: Sequence[Record]) -> Iterator[str]:
+    checks = select(records, quantity="validity")
+    compared = sum(check.values["compared"] for check in checks)
+    found = sum(len(check.values["warnings"]) for check in checks)
+    if compared:
+        yield Markup(
+            "Checks for signs of a broken evaluation looked at {} cases; they found {} "
+            '(<a href="#table-08-6">Table 08.6</a>).'
+        ).format(f"{compared:,}", found or "none")

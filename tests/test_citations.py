@@ -1,0 +1,87 @@
+"""Names in the text that become links."""
+
+import json
+import re
+
+from bs4 import BeautifulSoup
+
+from helpers.report import citations, links
+from helpers.settings import NOTEBOOKS
+
+IDS = [
+    "03",
+    "figure-7-digits",
+    "figure-8-digits",
+    "table-03-4-shapes",
+    "table-03-4-digits",
+    "claim-C4",
+]
+KNOWN = {"Szegedy et al. 2014": {"text": "S."}, "Agresti & Min 2005": {"text": "A."}}
+
+
+def linked(html, dataset="digits"):
+    soup = BeautifulSoup(html, "html.parser")
+
+    def find(target):
+        return links.find_item(target, dataset, IDS)
+
+    cited = citations.link_names(soup, find, IDS, KNOWN)
+    return soup, {a.get_text(): a["href"] for a in soup.select("a")}, cited
+
+
+def test_figures_and_tables_link_to_those_of_the_same_data_set():
+    text = "<p>See Figure 7 and Table 03.4, or Figures 7, 8 and 9.</p>"
+    soup, found, _ = linked(f'<div class="prose">{text}</div>')
+    assert found["Figure 7"] == "#figure-7-digits"
+    assert found["Table 03.4"] == "#table-03-4-digits"
+    assert found["Figures 7"] == "#figure-7-digits"
+    assert found["8"] == "#figure-8-digits"
+    assert "9" not in found  # there is none on this page
+    assert soup.get_text() == BeautifulSoup(text, "html.parser").get_text()
+
+
+def test_claims_and_works_link_to_their_entries():
+    text = "<p>C4 (Szegedy et\nal. 2014; Agresti &amp; Min 2005; Nobody 1999); C5.</p>"
+    _, found, cited = linked(f'<div class="prose">{text}</div>')
+    assert found == {
+        "C4": "#claim-C4",
+        "Szegedy et\nal. 2014": "#ref-szegedy-2014",
+        "Agresti & Min 2005": "#ref-agresti-min-2005",
+    }
+    assert cited == set(KNOWN)
+
+
+def test_code_links_headings_and_a_captions_own_number_stay_as_they_are():
+    html = (
+        '<div class="prose"><h3>Figure 7</h3><p><code>Figure 7</code> '
+        '<a href="#x">Figure 8</a></p></div>'
+        '<figure id="figure-7-digits"><figcaption><b>Figure 7 (digits).</b> As Figure 8.</figcaption>'
+        "</figure>"
+    )
+    soup, _, _ = linked(html)
+    assert soup.h3.a is None
+    assert soup.code.a is None
+    assert soup.b.a is None
+    assert soup.figcaption.a["href"] == "#figure-8-digits"
+
+
+def test_entries_have_different_ids_and_texts():
+    known = citations.read_references()
+    assert len({citations.identity(name) for name in known}) == len(known)
+    for name, entry in known.items():
+        assert re.fullmatch(citations.CITED, name), name
+        assert entry["text"].endswith(".")
+        assert set(entry) <= {"text", "url"}
+        assert entry.get("url", "https://").startswith("https://")
+
+
+def test_everything_that_the_notebooks_cite_is_listed():
+    known = citations.read_references()
+    for path in NOTEBOOKS.glob("*.ipynb"):
+        for cell in json.loads(path.read_text())["cells"]:
+            text = " ".join("".join(cell["source"]).split())
+            if cell["cell_type"] == "markdown":
+                for found in re.findall(r"([A-Z]\w+ et al\.|[A-Z]\w+ & [A-Z]\w+) (\d{4})", text):
+                    assert " ".join(found) in known, (path.name, found)
+                for found in re.findall(r"\(([A-Z]\w+ (?:19|20)\d\d)\)", text):
+                    assert found in known, (path.name, found)

@@ -1,0 +1,267 @@
+"""Each claim on made-up records: it holds where it should, and fails where it should."""
+
+import numpy as np
+import pytest
+
+from helpers import claims
+from helpers.evaluation import Record, wilson
+from helpers.verdicts import ABSENT, FAILS, HOLDS, UNDECIDED, reach_verdict
+
+N = 2000
+CLAIMS = {claim.name: claim for claim in claims.CLAIMS}
+
+
+def accuracy(chapter, dataset, model, attack, share, n=N, **parameters):
+    correct = np.arange(n) < round(share * n)
+    low, high = wilson(int(correct.sum()), n)
+    values = {
+        "n": n, "n_correct": int(correct.sum()), "accuracy": correct.mean(), "low": low, "high": high,
+    }  # fmt: skip
+    arrays = {"correct": correct}
+    return Record(chapter, dataset, "accuracy", model, attack, parameters, 0, values, arrays)
+
+
+def bagging(dataset="mnist", size=10, n=N, **shares):
+    """Chapter 04; a share for all attacks, or one for each.
+
+    original, one (member i), first (ensemble of one), ensemble, on_member, white_box, ten.
+    """
+    default = {
+        "original": 0.4, "one": 0.5, "first": 0.5, "ensemble": 0.6, "on_member": 0.5,
+        "white_box": 0.3, "ten": 0.55,
+    }  # fmt: skip
+    shares = default | shares
+    chapter, found = "04_ensembles", []
+
+    def share(name, attack):
+        value = shares[name]
+        return value.get(attack, 0.9) if isinstance(value, dict) else value
+
+    for attack in ("none", "fgsm", "bim", "lbfgs"):
+        source = {} if attack == "none" else {"source": "original", "epsilon": 0.1}
+        made = {"vote": "mean", "made_on": "original"}
+        for model, name in (("original", "original"), ("member 6", "one")):
+            found.append(
+                accuracy(chapter, dataset, model, attack, share(name, attack), n, **source)
+            )
+        for k, name in ((1, "first"), (10, "ten"), (size, "ensemble")):
+            value = share(name, attack)
+            found = [r for r in found if not r.matches(n_members=k, attack=attack)]
+            about = made | {"n_members": k}
+            found.append(accuracy(chapter, dataset, "ensemble", attack, value, n, **about))
+        about = made | {"n_members": size, "made_on": "member 6"}
+        value = share("on_member", attack)
+        found.append(accuracy(chapter, dataset, "ensemble", attack, value, n, **about))
+        value = share("white_box", attack)
+        found.append(accuracy(chapter, dataset, "ensemble", attack, value, n, white_box=True))
+    values = {"n_members": size, "member": 6}
+    return [*found, Record(chapter, dataset, "bagging", "ensemble", values=values)]
+
+
+def shared(dataset="mnist", noise=0.9, attacked=0.5):
+    about = {"source": "member 6", "epsilon": 0.1, "shared": True}
+    rows = [("member 1", "noise", noise), ("member 6", "noise", 0.1)]
+    rows += [("member 1", attack, attacked) for attack in ("fgsm", "bim")]
+    rows += [("member 6", attack, 0.0) for attack in ("fgsm", "bim")]
+    return [accuracy("04_ensembles", dataset, *row, **about) for row in rows]
+
+
+def retraining(dataset="mnist", before=0.90, clean=0.95, fgsm=0.8, bim=0.7, n=N):
+    def one(model, attack, share):
+        return accuracy("05_retraining", dataset, model, attack, share, n, source=model)
+
+    found = [one("original", "none", before)]
+    for attack, share in (("fgsm", fgsm), ("bim", bim)):
+        model = f"retrained {attack}"
+        found += [one(model, "none", clean), one(model, attack, share)]
+    return found
+
+
+def tables(dataset, shares, n=100_000):
+    """Table 4 or 5: FGSM normal, FGSM adversarial, BIM normal, BIM adversarial, in percent."""
+    found = []
+    for attack, (clean, attacked) in zip(("fgsm", "bim"), (shares[:2], shares[2:]), strict=True):
+        model = f"retrained {attack}"
+        for under, share in (("none", clean), (attack, attacked)):
+            about = {"source": model}
+            row = accuracy("05_retraining", dataset, model, under, share / 100, n, **about)
+            found.append(row)
+    return found
+
+
+def beyond(ensemble, fgsm, bim, dataset="mnist"):
+    models = {"ensemble": ensemble, "retrained fgsm": fgsm, "retrained bim": bim}
+    return [
+        accuracy("07_beyond", dataset, model, "pgd", share, source=model)
+        for model, share in models.items()
+    ]
+
+
+def targeted(dataset="mnist", untargeted=0.3, aimed=0.6):
+    rows = (("bim", untargeted), ("targeted_bim", aimed))
+    return [accuracy("03_attacks", dataset, "original", *row, source="original") for row in rows]
+
+
+def sizes(dataset="mnist", bim=1.0, fgsm=2.0):
+    return [
+        Record(
+            "03_attacks", dataset, "distortion", "original", attack, arrays={"l2": value + noise}
+        )
+        for attack, value in (("bim", bim), ("fgsm", fgsm))
+        for noise in [0.1 * np.sin(np.arange(100.0))]
+    ]
+
+
+def by_image_size(
+    losses=(0.1, 0.2, 0.9), ssim=(0.7, 0.8, 0.9), grids=((0.05, 0.1), (0.05,), (0.05,))
+):
+    places = (
+        ("03_attacks", "mnist"),
+        ("03_attacks", "cifar10"),
+        ("06_tiny_imagenet", "tiny_imagenet"),
+    )
+    found = []
+    for (chapter, dataset), loss, value, grid in zip(places, losses, ssim, grids, strict=True):
+        found.append(accuracy(chapter, dataset, "original", "none", 0.8))
+        for epsilon in grid:
+            about = {"epsilon": epsilon, "sweep": "epsilon"}
+            share = 0.8 * (1 - loss)
+            found.append(accuracy(chapter, dataset, "original", "fgsm", share, **about))
+            arrays = {"ssim": value + 0.01 * np.sin(np.arange(50.0))}
+            found.append(
+                Record(chapter, dataset, "similarity", "original", "fgsm", about, arrays=arrays)
+            )
+    return found
+
+
+def tiny(gain):
+    chapter, dataset, found = "06_tiny_imagenet", "tiny_imagenet", []
+    for attack in ("none", "fgsm", "bim"):
+        source = {} if attack == "none" else {"source": "original"}
+        for model, share in (("original", 0.4), ("member 1", 0.4 + gain)):
+            found.append(accuracy(chapter, dataset, model, attack, share, **source))
+    return found
+
+
+def by_attack(fgsm, bim, lbfgs, none=0.9):
+    return {"none": none, "fgsm": fgsm, "bim": bim, "lbfgs": lbfgs}
+
+
+BOTH_WAYS = {
+    "C1": (bagging(first=0.59), bagging(first=0.4)),
+    "C2": (bagging(ensemble=0.65), bagging(ensemble=0.99)),
+    "C3": (bagging(one=0.5), bagging(one=0.3)),
+    "C4": (bagging(on_member=0.5), bagging(on_member=0.7)),
+    "C5": (
+        bagging(ensemble=by_attack(0.5, 0.4, 0.8)) + targeted(),
+        bagging(ensemble=by_attack(0.5, 0.4, 0.8)) + targeted(aimed=0.1),
+    ),
+    "C6": (tables("mnist", (98.4, 96.7, 98.9, 93.2)), tables("mnist", (98.4, 90.0, 98.9, 93.2))),
+    "C7": (tables("cifar10", (74.6, 66.8, 73.6, 59.0)), tables("cifar10", (74.6, 66.8, 60.0, 59.0))),
+    "C8": (retraining(), retraining(clean=0.85)),
+    "C9": (bagging() + retraining(), bagging(ensemble=0.9) + retraining()),
+    "C10": (
+        bagging(ensemble=by_attack(0.5, 0.6, 0.8)), bagging(ensemble=by_attack(0.8, 0.6, 0.5)),
+    ),
+    "C11": (
+        bagging("cifar10", original={"none": 0.7}, ensemble={"none": 0.75}),
+        bagging("cifar10", original={"none": 0.7}, ensemble={"none": 0.65}),
+    ),
+    "C12": (bagging("cifar10", one=0.6), bagging("cifar10", one=0.5)),
+    "C13": (by_image_size(), by_image_size(losses=(0.9, 0.2, 0.5))),
+    "C14": (tiny(0.02), tiny(0.1)),
+    "C15": (sizes(), sizes(bim=3.0)),
+    "C16": (by_image_size(), by_image_size(ssim=(0.9, 0.8, 0.7))),
+    "C17": (beyond(0.5, 0.4, 0.3), beyond(0.5, 0.4, 0.7)),
+    "C18": (bagging(size=20, ensemble=0.7), bagging(size=20, ensemble=0.5)),
+    "C19": (bagging() + shared(), bagging() + shared(noise=0.3)),
+}  # fmt: skip
+
+
+def verdict(name, records):
+    return reach_verdict(CLAIMS[name], records)
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_each_claim_can_hold_and_can_fail(name):
+    holds, fails = BOTH_WAYS[name]
+    assert verdict(name, holds).verdict == HOLDS, verdict(name, holds).parts
+    assert verdict(name, fails).verdict == FAILS, verdict(name, fails).parts
+    for part in (*verdict(name, holds).parts, *verdict(name, fails).parts):
+        assert part.dataset
+        assert part.numbers
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_without_records_a_claim_was_not_run(name):
+    found = verdict(name, [])
+    assert (found.verdict, found.parts) == (ABSENT, ())
+
+
+@pytest.mark.parametrize("name", ["C2", "C3", "C4", "C10", "C14"])
+def test_with_few_images_a_small_difference_decides_nothing(name):
+    few = {
+        "C2": bagging(n=30, ensemble=0.65),
+        "C3": bagging(n=30, one=0.43),
+        "C4": bagging(n=30, on_member=0.57),
+        "C10": bagging(n=30, ensemble=by_attack(0.5, 0.53, 0.57)),
+        "C14": [accuracy(r.chapter, r.dataset, r.model, r.attack, r.values["accuracy"], 30,
+                         **r.parameters) for r in tiny(0.02)],
+    }  # fmt: skip
+    assert verdict(name, few[name]).verdict == UNDECIDED
+
+
+def test_one_attack_or_data_set_that_fails_makes_the_claim_fail():
+    mixed = bagging(one=by_attack(0.5, 0.5, 0.2))
+    assert verdict("C3", mixed).verdict == FAILS
+    both = retraining() + retraining("cifar10", clean=0.8)
+    found = verdict("C8", both)
+    assert found.verdict == FAILS
+    assert {part.dataset: part.verdict for part in found.parts} == {
+        "mnist": HOLDS,
+        "cifar10": FAILS,
+    }
+
+
+def test_twenty_to_thirty_may_be_points_or_percent_of_the_errors():
+    # 60 % of errors, a quarter of which go: 15 points
+    relative = verdict("C2", bagging(ensemble=0.55))
+    assert relative.verdict == HOLDS
+    assert "of the errors FGSM +25.0" in relative.parts[0].numbers
+
+
+def test_stand_ins_are_judged_under_their_own_names_but_not_by_the_reports_numbers():
+    (part,) = verdict("C3", bagging("digits")).parts
+    assert (part.dataset, part.verdict) == ("digits", HOLDS)
+    found = verdict("C6", tables("digits", (98.4, 96.7, 98.9, 93.2)))
+    assert found.verdict == ABSENT
+    assert "needs MNIST" in found.parts[0].numbers
+
+
+def test_the_white_box_is_part_of_the_comparison_of_defences():
+    found = verdict("C9", bagging(ensemble=0.5, white_box=0.9) + retraining())
+    assert [part.verdict for part in found.parts] == [HOLDS, FAILS]
+    assert found.verdict == FAILS
+
+
+def test_more_members_than_the_report_had_are_needed_to_judge_more_members():
+    found = verdict("C18", bagging(size=10))
+    assert found.verdict == ABSENT
+    assert "here are 10" in found.parts[0].numbers
+
+
+def test_sizes_are_compared_at_the_smallest_epsilon_that_all_share():
+    found = verdict("C13", by_image_size())
+    assert "ε = 0.05" in found.parts[0].numbers
+    nothing_shared = by_image_size(grids=((0.1,), (0.05,), (0.05,)))
+    assert verdict("C13", nothing_shared).verdict == ABSENT
+    assert verdict("C16", nothing_shared).verdict == ABSENT
+
+
+def test_every_claim_is_there_once_and_says_what_it_needs():
+    assert list(CLAIMS) == [f"C{number}" for number in range(1, 20)]
+    for claim in CLAIMS.values():
+        assert claim.statement.endswith(".")
+        assert claim.test.endswith(".") or claim.test.endswith(".)")
+        assert "#" in claim.shown
+    assert [v.claim.name for v in claims.judge_all([])] == list(CLAIMS)

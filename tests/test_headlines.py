@@ -1,0 +1,51 @@
+from test_claims import bagging, retraining
+
+from helpers import claims
+from helpers.evaluation import Record
+from helpers.headlines import headlines, stand_ins
+
+
+def checks(*warnings):
+    values = {"compared": 40, "warnings": list(warnings)}
+    return [Record("03_attacks", "mnist", "validity", values=values)]
+
+
+def said(records):
+    return headlines(records, claims.judge_all(records))
+
+
+def test_headlines_quote_the_records():
+    records = bagging(ensemble=0.6, white_box=0.3) + retraining() + checks()
+    original = Record(
+        "05_retraining", "mnist", "accuracy", "original", "bim", {"source": "original"},
+        values={"n": 2000, "n_correct": 800, "accuracy": 0.4},
+    )  # fmt: skip
+    verdicts, ensemble, retrained, sound = said([*records, original])
+    assert "19 claims" in verdicts
+    assert '<a href="#claim-C3">C3</a>' in verdicts
+    assert "40.0 %" in ensemble
+    assert "60.0 %" in ensemble
+    assert "30.0 %" in ensemble
+    assert "from 40.0 % to 70.0 %" in retrained
+    assert "+5.0 [" in retrained
+    assert "40 cases; they found none" in sound
+
+
+def test_each_verdict_is_counted_once():
+    verdicts = said(bagging())[0]
+    names = [f">C{number}<" for number in range(1, 20)]
+    assert all(verdicts.count(name) == 1 for name in names)
+
+
+def test_warnings_are_counted_at_the_head_of_the_page():
+    assert "they found 2" in said(checks("a", "b"))[-1]
+
+
+def test_nothing_measured_says_only_that():
+    (only,) = said([])
+    assert "not run in this profile:</b> 19" in only
+
+
+def test_stand_ins_are_named_with_what_they_stand_for():
+    assert "digits for MNIST" in stand_ins([Record("c", "digits", "accuracy")])
+    assert stand_ins([Record("c", "mnist", "accuracy")]) == ""

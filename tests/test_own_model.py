@@ -1,0 +1,367 @@
+"""A classifier of the user's own: stripped of its softmax, fitted to the images, or refused."""
+
+import json
+import warnings
+import zipfile
+
+import keras
+import numpy as np
+import papermill
+import pytest
+
+from helpers import models, own_model
+from helpers.attacks import fgsm
+from helpers.ensembles import Ensemble
+from helpers.evaluation import one, read_records
+from helpers.experiments import Experiment
+from helpers.gradients import logits
+from helpers.own_model import load_classifier, network_for
+from helpers.settings import NOTEBOOKS, notebook_defaults, validate
+
+layers = keras.layers
+SHAPE = (12, 12, 1)
+CLASSES = 3
+
+
+def images(n, seed=0, shape=SHAPE):
+    """Make images with one bright row each, which says the class."""
+    generator = np.random.default_rng(seed)
+    y = np.arange(n, dtype=np.int32) % CLASSES
+    x = generator.uniform(0, 0.5, (n, *shape)).astype(np.float32)
+    x[np.arange(n), 3 * y] += 0.5
+    return x, y
+
+
+X, Y = images(24)
+
+
+def body(*last, shape=SHAPE):
+    """Stack a small network in a Sequential model and put `last` at its end."""
+    keras.utils.set_random_seed(0)
+    hidden = [layers.Flatten(), layers.Dense(8, activation="relu")]
+    return keras.Sequential([keras.Input(shape), *hidden, *last])
+
+
+def functional(*last):
+    inputs = keras.Input(SHAPE)
+    outputs = layers.Flatten()(inputs)
+    for layer in last:
+        outputs = layer(outputs)
+    return keras.Model(inputs, outputs)
+
+
+def nested(*last):
+    inputs = keras.Input(SHAPE)
+    return keras.Model(inputs, body(*last)(layers.Rescaling(2.0)(inputs)))
+
+
+def twice():
+    """Use the last layer's softmax in the middle of the network too."""
+    inputs = keras.Input(SHAPE)
+    shared = layers.Dense(3, activation="softmax")
+    return keras.Model(inputs, shared(shared(layers.Dense(3)(layers.Flatten()(inputs)))))
+
+
+def averaged():
+    inputs = keras.Input(SHAPE)
+    flat = layers.Flatten()(inputs)
+    votes = [layers.Dense(3, activation="softmax")(flat) for _ in range(2)]
+    return keras.Model(inputs, layers.Average()(votes))
+
+
+@pytest.fixture
+def save(tmp_path):
+    def save(model, name="classifier.keras"):
+        model.save(tmp_path / name)
+        return tmp_path / name
+
+    return save
+
+
+WITH_SOFTMAX = {
+    "Dense": lambda: body(layers.Dense(3, activation="softmax")),
+    "Activation": lambda: body(layers.Dense(3), layers.Activation("softmax")),
+    "Softmax": lambda: body(layers.Dense(3), layers.Softmax()),
+    "Dense, functional": lambda: functional(layers.Dense(3, activation="softmax")),
+    "Activation, functional": lambda: functional(layers.Dense(3), layers.Activation("softmax")),
+    "Softmax, functional": lambda: functional(layers.Dense(3), layers.Softmax()),
+    "operation": lambda: functional(layers.Dense(3), keras.ops.softmax),
+    "nested": lambda: nested(layers.Dense(3), layers.Softmax()),
+    "nested, in place": lambda: nested(layers.Dense(3, activation="softmax")),
+}
+
+
+@pytest.mark.parametrize("make", WITH_SOFTMAX.values(), ids=WITH_SOFTMAX)
+def test_a_softmax_at_the_end_is_taken_off(save, make):
+    model = make()
+    before = keras.ops.convert_to_numpy(model(X))
+    own = load_classifier(save(model), X, CLASSES)
+    after = logits(own.model, X)
+    assert own.stripped
+    np.testing.assert_allclose(own_model._softmax(after), before, atol=1e-6)
+    np.testing.assert_array_equal(after.argmax(-1), before.argmax(-1))
+    assert np.abs(after.sum(-1) - 1).max() > 0.01
+    assert np.abs(fgsm(own.model, X, Y, epsilon=0.1) - X).max() == pytest.approx(0.1)
+
+
+def test_logits_stay_as_they_are(save):
+    model = body(layers.Dense(3))
+    own = load_classifier(save(model), X, CLASSES)
+    assert not own.stripped
+    np.testing.assert_allclose(logits(own.model, X), model(X), atol=1e-6)
+    assert own.values["outputs"] == 3
+    assert own.values["weights"] == model.count_params()
+    assert own.note.startswith("classifier.keras: 3 outputs")
+    assert len(own.digest) == 64
+
+
+def test_a_saturated_softmax_is_taken_off_too(save):
+    model = body(layers.Dense(3, activation="softmax"))
+    *others, kernel, bias = model.get_weights()
+    model.set_weights([*others, 1000 * kernel, bias])
+    own = load_classifier(save(model), X, CLASSES)
+    assert np.abs(logits(own.model, X)).max() > 50
+
+
+def test_an_ensemble_is_taken_as_it_is(save):
+    members = [body(layers.Dense(3)), body(layers.Dense(3))]
+    own = load_classifier(save(Ensemble(members)), X, CLASSES)
+    assert not own.stripped
+    np.testing.assert_allclose(logits(own.model, X), logits(Ensemble(members), X), atol=1e-6)
+
+
+def any_size():
+    inputs = keras.Input((None, None, 1))
+    pooled = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(inputs))
+    return keras.Model(inputs, layers.Dense(3, activation="softmax")(pooled))
+
+
+@pytest.mark.parametrize(
+    ("make", "form"),
+    [
+        (lambda: body(layers.Dense(3, activation="softmax"), shape=(12, 12)), (12, 12)),
+        (lambda: body(layers.Dense(3), shape=(144,)), (144,)),
+        (any_size, SHAPE),
+    ],
+    ids=["grey without a channel", "flat", "any size"],
+)
+def test_a_model_is_fitted_to_the_form_of_the_images(save, make, form):
+    model = make()
+    own = load_classifier(save(model), X, CLASSES)
+    assert own.model.input_shape == (None, *SHAPE)
+    found = logits(own.model, X)
+    expected = keras.ops.convert_to_numpy(model(X.reshape(-1, *form)))
+    found = own_model._softmax(found) if own.stripped else found
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def two_inputs():
+    inputs = [keras.Input(SHAPE), keras.Input(SHAPE)]
+    return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(layers.Add()(inputs))))
+
+
+def two_outputs():
+    inputs = keras.Input(SHAPE)
+    flat = layers.Flatten()(inputs)
+    return keras.Model(inputs, [layers.Dense(3)(flat), layers.Dense(3)(flat)])
+
+
+def fixed_batch():
+    inputs = keras.Input(batch_shape=(4, *SHAPE))
+    return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(inputs)))
+
+
+def broken():
+    model = body(layers.Dense(3))
+    model.set_weights([weight * np.nan for weight in model.get_weights()])
+    return model
+
+
+BAD = {
+    "images of another size": (lambda: body(layers.Dense(3), shape=(8, 8, 1)), "shape .8, 8, 1."),
+    "colour": (lambda: body(layers.Dense(3), shape=(12, 12, 3)), r"data set are \(12, 12, 1\)"),
+    "too few outputs": (lambda: body(layers.Dense(2)), r"2 output\(s\), but .* 3 classes"),
+    "one output": (lambda: body(layers.Dense(1, activation="sigmoid")), r"1 output\(s\)"),
+    "sigmoid": (lambda: body(layers.Dense(3, activation="sigmoid")), "ends in a sigmoid"),
+    "sigmoid, layer": (
+        lambda: body(layers.Dense(3), layers.Activation("sigmoid")),
+        "ends in a sigmoid",
+    ),
+    "softmax in the middle": (averaged, "softmax at its very end"),
+    "shared softmax": (twice, "softmax at its very end"),
+    "a map": (
+        lambda: keras.Sequential([keras.Input(SHAPE), layers.Dense(3)]),
+        "expected .None, cl",
+    ),
+    "two inputs": (two_inputs, "several inputs"),
+    "two outputs": (two_outputs, "several inputs or outputs"),
+    "fixed batch": (fixed_batch, "batches of exactly 4"),
+    "half precision": (lambda: functional(layers.Dense(3, dtype="float16")), "in float16"),
+    "NaN": (broken, "NaN or infinite"),
+    "code": (
+        lambda: body(layers.Lambda(lambda x: x), layers.Dense(3)),
+        "cannot be loaded.*never code",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "message"), BAD.values(), ids=BAD)
+def test_models_that_cannot_be_attacked_are_refused(save, make, message):
+    path = save(make())
+    with pytest.raises(ValueError, match=message) as caught:
+        load_classifier(path, X, CLASSES)
+    assert str(path) in str(caught.value)
+
+
+def test_a_model_without_an_input_shape_is_refused(save):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras warns of the same
+        path = save(keras.Sequential([layers.Flatten(), layers.Dense(3)]))
+    with pytest.raises(ValueError, match="no input shape yet"):
+        load_classifier(path, X, CLASSES)
+
+
+def test_files_that_hold_no_model_are_refused(save, tmp_path):
+    path = tmp_path / "classifier.keras"
+    path.write_bytes(b"weights")
+    with pytest.raises(ValueError, match=r"no \.keras file, or a damaged one"):
+        load_classifier(path, X, CLASSES)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps({"class_name": "Model"}))
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        load_classifier(path, X, CLASSES)
+    whole = save(body(layers.Dense(3))).read_bytes()
+    path.write_bytes(whole[:-200])
+    with pytest.raises(ValueError, match="damaged one"):
+        load_classifier(path, X, CLASSES)
+
+
+# Networks of the report on other images.
+
+
+def test_the_report_has_networks_for_its_own_images_only():
+    assert network_for("", (28, 28, 1)) == "table_2"
+    assert network_for("table_3", (28, 28, 1)) == "table_3"
+    for shape, choice in (
+        ((40, 30, 3), "parameter architecture which to train: table_2, table_3, inception_v3$"),
+        ((40, 12, 1), "which to train: table_2$"),
+        ((8, 8, 1), "none of them fits these"),
+    ):
+        with pytest.raises(ValueError, match=choice):
+            network_for("", shape)
+
+
+@pytest.mark.parametrize("name", ["table_2", "table_3"])
+def test_the_smallest_images_are_just_large_enough(name):
+    side = own_model.SMALLEST[name]
+    assert network_for(name, (side, side + 9, 5)) == name
+    assert models.build(name, (side, side + 9, 5), 4, seed=0).output_shape == (None, 4)
+    with pytest.raises(ValueError, match=f"at least {side} pixels a side, these have {side - 1}"):
+        network_for(name, (side + 9, side - 1, 3))
+    with pytest.raises(ValueError, match=r"zero or negative|must be positive"):
+        models.build(name, (side + 9, side - 1, 3), 4, seed=0)
+
+
+def test_inception_takes_colour_images_only():
+    assert set(own_model.SMALLEST) == set(models.ARCHITECTURES)
+    with pytest.raises(ValueError, match="needs images of 3 channels, these have 1"):
+        network_for("inception_v3", (64, 64, 1))
+
+
+# In an experiment.
+
+SMALL = {
+    "n_test": 0, "epsilon": 0.2, "alpha": 0.1, "steps": 2, "epsilon_grid": [0.0, 0.2],
+    "lbfgs_n_test": 4, "lbfgs_c_steps": 1, "lbfgs_iterations": 3, "target_class": 2,
+}  # fmt: skip
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Write a file of images, and a classifier trained on them that ends in a softmax."""
+    x, y = images(60, seed=1)
+    x_test, y_test = images(36, seed=2)
+    np.savez(tmp_path / "rows.npz", x_train=x, y_train=y, x_test=x_test, y_test=y_test)
+    model = body(layers.Dense(4, activation="softmax"))
+    model.compile(keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy")
+    model.fit(x, y, epochs=15, verbose=0)
+    model.save(tmp_path / "mine.keras")
+    return {
+        "dataset": str(tmp_path / "rows.npz"), "model": str(tmp_path / "mine.keras"),
+        "store_dir": str(tmp_path / "store"), "output_dir": str(tmp_path / "out"), **SMALL,
+    }  # fmt: skip
+
+
+def experiment(values, chapter="03_attacks", **changes):
+    known = notebook_defaults(chapter)
+    given = {name: value for name, value in (values | changes).items() if name in known}
+    return Experiment(validate(chapter, known | given))
+
+
+def test_the_users_model_stands_in_the_place_of_the_original(own):
+    first = experiment(own)
+    original = first.original()
+    assert original.name == "original"
+    assert original is first.original()
+    assert len(first.data.y_train) == 0
+    assert first.data.class_names == ("0", "1", "2", "3")  # the model has an output more
+    images = first.attacked("fgsm", original)
+    clean = first.logits(original, first.clean()).argmax(-1) == images.y
+    assert clean.mean() > 0.8
+    assert (first.logits(original, images).argmax(-1) == images.y).mean() < clean.mean()
+
+
+def test_another_model_is_another_piece_of_the_store(own, tmp_path):
+    first = experiment(own)
+    made = first.attacked("fgsm", first.original())
+    model = keras.models.load_model(own["model"])
+    model.set_weights([weight * 0.9 for weight in model.get_weights()])
+    model.save(own["model"])
+    second = experiment(own)
+    assert second.original().key != first.original().key
+    second.attacked("fgsm", second.original())
+    assert len(list((tmp_path / "store").glob("own_rows-fgsm-*.npz"))) == 2
+    again = experiment(own).attacked("fgsm", experiment(own).original())
+    assert len(list((tmp_path / "store").glob("own_rows-fgsm-*.npz"))) == 2
+    assert again.key != made.key
+
+
+def test_a_model_at_chance_is_refused_with_the_usual_causes(own):
+    body(layers.Dense(3, kernel_initializer="zeros")).save(own["model"])
+    with pytest.raises(ValueError, match=r"mine.keras is right on \d+ of 36 .*Rescaling\(255\)"):
+        experiment(own).original()
+
+
+def test_a_target_that_does_not_exist_is_refused_before_anything_runs(own):
+    with pytest.raises(ValueError, match="target_class = 4: own_rows has the classes 0 to 3"):
+        experiment(own, target_class=4)
+
+
+def test_own_images_train_the_network_asked_for(own, tmp_path):
+    wide = np.pad(X, [(0, 0), (0, 8), (0, 8), (0, 0)])
+    np.savez(tmp_path / "wide.npz", x_train=wide, y_train=Y, x_test=wide, y_test=Y)
+    changes = {"dataset": str(tmp_path / "wide.npz"), "model": "", "epochs": 1}
+    for chapter in ("02_models", "04_ensembles", "05_retraining", "07_beyond"):
+        with pytest.raises(ValueError, match="parameter architecture"):
+            experiment(own, chapter, **changes)
+    first = experiment(own, architecture="table_3", **changes)
+    assert first.original().model.name == "table_3"
+    assert first.original().model.input_shape == (None, 20, 20, 1)
+    with pytest.raises(ValueError, match=r"inception_v3.* 3 channels"):
+        experiment(own, architecture="inception_v3", **changes)
+
+
+@pytest.mark.slow
+def test_the_chapter_runs_on_the_users_model_and_images(own, tmp_path):
+    papermill.execute_notebook(
+        NOTEBOOKS / "03_attacks.ipynb", tmp_path / "out.ipynb", parameters=own, progress_bar=False
+    )
+    found = read_records(tmp_path / "out")
+    assert {record.dataset for record in found} == {"own_rows"}
+    told = one(found, quantity="own_model").values
+    assert told["softmax_removed"]
+    assert told["outputs"] == 4
+    clean = one(found, quantity="accuracy", attack="none")
+    assert clean.values["n"] == 36
+    assert clean.values["accuracy"] > 0.8
+    assert (tmp_path / "out" / "figures" / "figure-03-3-own_rows.svg").is_file()

@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+from helpers.evaluation import Difference, Record
+from helpers.verdicts import (
+    ABSENT,
+    FAILS,
+    HOLDS,
+    UNDECIDED,
+    Claim,
+    Part,
+    above,
+    best,
+    first,
+    gap,
+    inside,
+    mean_gap,
+    points,
+    reach_verdict,
+    stand_for,
+    worst,
+)
+
+
+def accuracy(correct, dataset="mnist", **about):
+    correct = np.asarray(correct, bool)
+    values = {"n": len(correct), "n_correct": int(correct.sum()), "accuracy": correct.mean()}
+    return Record("c", dataset, "accuracy", values=values, arrays={"correct": correct}, **about)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.01, 0.2, HOLDS), (-0.2, -0.01, FAILS), (-0.1, 0.1, UNDECIDED), (0.0, 0.1, UNDECIDED)],
+)
+def test_above_needs_the_whole_interval(low, high, verdict):
+    assert above(Difference((low + high) / 2, low, high)) == verdict
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.2, 0.3, HOLDS), (0.1, 0.19, FAILS), (0.31, 0.4, FAILS), (0.1, 0.25, UNDECIDED)],
+)
+def test_inside_needs_the_whole_interval(low, high, verdict):
+    assert inside(Difference((low + high) / 2, low, high), 0.2, 0.3) == verdict
+
+
+def test_parts_join_to_the_worst_and_readings_to_the_best():
+    assert worst([HOLDS, UNDECIDED]) == UNDECIDED
+    assert worst([HOLDS, UNDECIDED, FAILS]) == FAILS
+    assert worst([HOLDS, ABSENT]) == HOLDS
+    assert worst([]) == worst([ABSENT]) == ABSENT
+    assert best([FAILS, HOLDS]) == HOLDS
+    assert best([FAILS, UNDECIDED]) == UNDECIDED
+    assert best([]) == ABSENT
+
+
+def test_a_claim_that_nothing_was_measured_for_was_not_run():
+    claim = Claim("C0", "§0", "A claim.", "A test.", "01_data.ipynb#figure-1", lambda records: [])
+    assert reach_verdict(claim, []).verdict == ABSENT
+    parts = [Part("mnist", HOLDS, "1"), Part("cifar10", FAILS, "2")]
+    claim = Claim("C0", "§0", "A claim.", "A test.", "x", lambda records: parts)
+    assert reach_verdict(claim, []).verdict == FAILS
+
+
+def test_a_gap_is_paired_only_on_the_same_images():
+    a, b = np.arange(200) < 120, np.arange(200) < 110
+    paired = gap(accuracy(a), accuracy(b))
+    apart = gap(accuracy(a), accuracy(b[:150]))
+    elsewhere = gap(accuracy(a), accuracy(b, dataset="cifar10"))
+    assert (paired.value, elsewhere.value) == pytest.approx((0.05, 0.05))
+    assert paired.high - paired.low < elsewhere.high - elsewhere.low
+    assert apart.value == pytest.approx(120 / 200 - 110 / 150)
+
+
+def test_a_gap_without_arrays_is_not_paired():
+    a, b = accuracy(np.arange(200) < 120), accuracy(np.arange(200) < 110)
+    blind = Record("c", "mnist", "accuracy", values=a.values)
+    assert gap(blind, b) == gap(accuracy(np.arange(200) < 120, dataset="other"), b)
+
+
+def test_mean_gap_against_the_textbook():
+    a, b = np.array([1.0, 2, 3, 4]), np.array([0.0, 1, 2])
+    found = mean_gap(a, b)
+    reach = 1.959964 * np.sqrt(a.var(ddof=1) / 4 + b.var(ddof=1) / 3)
+    assert found.value == 1.5
+    assert (found.low, found.high) == pytest.approx((1.5 - reach, 1.5 + reach))
+
+
+def test_points_are_written_with_signs():
+    assert points(Difference(-0.05, -0.071, 0.02)) == "−5.0 [−7.1, +2.0]"
+
+
+def test_stand_ins_are_found_by_what_they_stand_for():
+    records = [Record("c", "digits", "accuracy"), Record("c", "shapes", "accuracy")]
+    assert stand_for("mnist", records, quantity="accuracy") == ["digits"]
+    assert stand_for("mnist", records, quantity="history") == []
+    assert first(records, dataset="shapes") is records[1]
+    assert first(records, dataset="mnist") is None
