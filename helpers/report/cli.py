@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import click
 import yaml
+from click.core import ParameterSource
 
 from helpers import settings
 from helpers.report.build import build
@@ -33,6 +34,7 @@ Examples:
   ./build_report.sh
   ./build_report.sh smoke-real --data-dir ~/data
   ./build_report.sh quick --only 03_attacks --set epsilon=0.1 steps=20 --output build/try
+  ./build_report.sh --compare build/quick build/try
 """
 
 
@@ -74,6 +76,29 @@ def list_runs(job: Job) -> None:
         click.echo(f"  {run.name:28} {'done' if causes == [] else why(causes)}")
 
 
+def show_comparison(
+    context: click.Context, folders: tuple[Path, Path], output: Path | None
+) -> None:
+    """Compare two builds; no other option but ``--output`` has a meaning then."""
+    from helpers.report.compare import (
+        compare,
+    )  # scipy takes a second that a build need not wait for
+
+    for parameter in context.command.params:
+        given = context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+        if given and parameter.name not in ("compare", "output"):
+            argument = isinstance(parameter, click.Argument)
+            name = repr(context.params[parameter.name]) if argument else parameter.opts[0]
+            refuse(
+                f"--compare does not combine with {name}: it takes exactly two folders, and no option "
+                "beside them but --output DIR"
+            )
+    try:
+        click.echo(compare(*folders, output))
+    except ValueError as error:
+        refuse(error)
+
+
 def refuse(error: Exception | str) -> NoReturn:
     click.echo(f"Error: {error}", err=True)
     sys.exit(BAD_ARGUMENTS)
@@ -104,13 +129,26 @@ def refuse(error: Exception | str) -> NoReturn:
     "--output",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder for everything of this build (build/PROFILE unless given).",
+    help="Folder for everything of this build (build/PROFILE unless given); with --compare, for its "
+    "table (build unless given).",
 )
 @click.option("--keep-going", is_flag=True, help="Go on with the other chapters after a failure.")
 @click.option("--fresh", is_flag=True, help="Remove the folder's earlier build and start anew.")
 @click.option("--list", "listing", is_flag=True, help="List profiles and runs; nothing is built.")
-def command(profile, only, overrides, data_dir, output, keep_going, fresh, listing):
+@click.option(
+    "--compare",
+    nargs=2,
+    type=click.Path(path_type=Path),
+    metavar="DIR DIR",
+    help="Compare the records of two builds and write compare-A-B.csv; nothing is built.",
+)
+@click.pass_context
+def command(
+    context, profile, only, overrides, data_dir, output, keep_going, fresh, listing, compare
+):
     """Execute the chapters of PROFILE (quick unless given) and make one HTML page of them."""
+    if compare:
+        return show_comparison(context, compare, output)
     try:
         job = plan(profile, only, overrides, data_dir, output, keep_going=keep_going, fresh=fresh)
     except yaml.YAMLError as error:

@@ -1,0 +1,158 @@
+"""Which records of two builds belong together, and whether they tested the same images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from numbers import Number
+from pathlib import Path
+from typing import Any
+
+from helpers import settings
+from helpers.evaluation import Record, read_records
+from helpers.report.output import Output, read_manifest
+from helpers.settings import ParameterError
+
+# Numbers that say what was measured; all others, such as epsilon or steps, are settings.
+COUNTED = ("n_members", "member")
+
+
+@dataclass(frozen=True)
+class Build:
+    """A build as it lies in its folder.
+
+    Attributes
+    ----------
+    test_sets
+        Chapter and data set to the digest of the images used and the number of test images.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+    records: list[Record]
+    test_sets: dict[tuple[str, str], tuple[str, int]]
+
+    @property
+    def places(self) -> str:
+        """Chapters and data sets with records, in words."""
+        found: dict[str, set[str]] = {}
+        for record in self.records:
+            found.setdefault(record.chapter, set()).add(record.dataset)
+        return "; ".join(f"{chapter} ({', '.join(sorted(found[chapter]))})" for chapter in found)
+
+
+def read_build(folder: Path) -> Build:
+    """Read a build's manifest and records.
+
+    Raises
+    ------
+    ValueError
+        If the folder is missing, no build wrote it, it holds no records, or one is damaged.
+    """
+    output = Output(folder.expanduser().resolve())
+    manifest = read_manifest(output)
+    if manifest is None:
+        problem = "no build wrote this folder (its manifest.json is missing or another's)"
+        if not output.folder.is_dir():
+            exists = output.folder.exists()
+            problem = "a folder was expected, not a file" if exists else "no such folder"
+        raise ParameterError(
+            f"--compare {folder}: {problem}; give the folders of two builds{_known()}"
+        )
+    records = read_records(output.folder, arrays=True)
+    if not records:
+        raise ParameterError(
+            f"--compare {folder}: this build ({manifest['status']}) holds no records; "
+            "run its chapters first, or give another build"
+        )
+    return Build(output.folder, manifest, records, _test_sets(output.folder))
+
+
+def _known() -> str:
+    found = sorted(path.parent for path in settings.PROJECT.glob("build/*/manifest.json"))
+    names = [f"build/{folder.name}" for folder in found if read_manifest(Output(folder))]
+    return f", such as {', '.join(names)}" if names else "; ./build_report.sh makes build/quick"
+
+
+def _test_sets(folder: Path) -> dict[tuple[str, str], tuple[str, int]]:
+    found = {}
+    for path in sorted(folder.glob("records/*/dataset-*.json")):
+        try:
+            content = json.loads(path.read_text())
+            chapter = path.parent.name.partition("-")[0]
+            found[chapter, content["name"]] = content["digest"], content["n_test"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{path} is damaged ({error!r}); delete its folder and run its chapter again"
+            ) from None
+    return found
+
+
+def pair_up(a: Sequence[Record], b: Sequence[Record]) -> list[tuple[Record, Record]]:
+    """Pair the records of two builds that measure the same, sorted.
+
+    Equal parameters come first, then those that are equal but for their seed; a record that is left
+    then goes with one of other settings (epsilon, steps ...) if each is the only one of its kind left.
+    """
+    pairs: list[tuple[Record, Record]] = []
+    for key in (lambda r: _text(r.parameters), lambda r: _text(r.parameters, "seed"), lambda _: ""):
+        left, right = _grouped(a, key), _grouped(b, key)
+        found = [
+            (group[0], right[what][0])
+            for what, group in left.items()
+            if len(group) == len(right.get(what, ())) == 1
+        ]
+        taken = {id(record) for pair in found for record in pair}
+        a, b = ([r for r in records if id(r) not in taken] for records in (a, b))
+        pairs += found
+    return sorted(pairs, key=lambda pair: _order(pair[0]))
+
+
+def _grouped(records: Iterable[Record], key: Callable[[Record], str]) -> dict[tuple, list[Record]]:
+    groups: dict[tuple, list[Record]] = {}
+    for r in records:
+        kind = {name: value for name, value in r.parameters.items() if says_what(r, name)}
+        what = r.chapter, r.dataset, r.quantity, r.model, r.attack, _text(kind), key(r)
+        groups.setdefault(what, []).append(r)
+    return groups
+
+
+def says_what(record: Record, name: str) -> bool:
+    """Tell a parameter that names what was measured from a setting it was measured with."""
+    swept = name == record.parameters.get("sweep")
+    return name in COUNTED or swept or not is_number(record.parameters[name])
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, Number) and not isinstance(value, bool)
+
+
+def plain(value: Any) -> str:
+    """Write a value so that 0.25 * 0.1 and 0.025 come out the same."""
+    return f"{value:.9g}" if is_number(value) else "-" if value is None else str(value)
+
+
+def _text(parameters: dict[str, Any], *without: str) -> str:
+    texts = {name: plain(value) for name, value in parameters.items() if name not in without}
+    return json.dumps(texts, sort_keys=True)
+
+
+def _order(record: Record) -> tuple:
+    """Sort by place, model, attack, then parameters, numbers by size."""
+    parameters = [
+        (name, value if is_number(value) else 0, str(value))
+        for name, value in sorted(record.parameters.items())
+    ]
+    return record.chapter, record.dataset, record.quantity, record.model, record.attack, parameters
+
+
+def same_images(a: Record, b: Record, first: Build, second: Build) -> bool:
+    """Tell whether two accuracies were measured on the same images in the same order."""
+    place = a.chapter, a.dataset
+    known = first.test_sets.get(place)
+    if known is None or known != second.test_sets.get(place):
+        return False
+    n_a, n_b = (len(record.arrays.get("correct", ())) for record in (a, b))
+    # Some attacks take a part of the test images only, and the seed draws which.
+    return n_a == n_b > 0 and (n_a == known[1] or a.seed == b.seed)
