@@ -73,9 +73,10 @@ def in_turns(contenders: Mapping[str, Callable[[], object]], rounds: int) -> dic
     for call in contenders.values():
         call()
     times: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(rounds):
-        for name, call in contenders.items():
-            times[name].append(_seconds(call))
+    for turn in range(rounds):
+        first = turn % len(contenders)  # nobody always runs after the same one
+        for name in [*contenders][first:] + [*contenders][:first]:
+            times[name].append(_seconds(contenders[name]))
     return times
 
 

@@ -114,8 +114,9 @@ def bim(
     x_adv = np.empty_like(x)
     call = gradients.loss_and_gradient(model, _form(loss, targeted))
     for rows in batches(len(x), batch_size, progress):
+        clean = x[rows]
         x_adv[rows] = _follow(
-            call, x[rows], x[rows], y[rows], epsilon, alpha, steps, norm, targeted, bounds
+            call, clean, clean, y[rows], epsilon, alpha, steps, norm, targeted, bounds
         )
     return x_adv
 
@@ -170,6 +171,9 @@ def pgd(
             found = _follow(
                 call, start, x[rows], y[rows], epsilon, alpha, steps, norm, targeted, bounds
             )
+            if restarts == 1:  # nothing to choose from
+                x_adv[rows] = found
+                continue
             losses, _, values = call(found, y[rows])
             hit = (values.argmax(-1) == y[rows]) == targeted
             gain = -losses if targeted else losses
@@ -209,7 +213,8 @@ def _follow(call, start, x, y, epsilon, alpha, steps, norm, targeted, bounds) ->
     x_adv, epsilon = start, np.float32(epsilon)
     alpha = np.float32(-alpha if targeted else alpha)
     low, high = bounds
-    if norm == "linf":  # the ball and the bounds in one
+    leaves = start is not x or steps > 1 or abs(alpha) > epsilon
+    if norm == "linf" and leaves:  # the ball and the bounds in one
         low, high = np.maximum(x - epsilon, low), np.minimum(x + epsilon, high)
     for _ in range(steps):
         _, gradient, _ = call(x_adv, y)

@@ -19,7 +19,7 @@ def test_contenders_run_in_turns_after_one_call_that_does_not_count():
     times = machine.in_turns(
         {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=2
     )
-    assert calls == list("ababab")
+    assert calls == list("ababba")  # nobody always comes first
     assert {name: len(values) for name, values in times.items()} == {"a": 2, "b": 2}
 
 
