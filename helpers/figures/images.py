@@ -111,7 +111,7 @@ def magnification(change: np.ndarray) -> float:
     factor = 0.5 / largest
     unit = 10.0 ** (np.floor(np.log10(factor)) - 1)
     # Rounded down, so that no pixel leaves the range; the small term undoes rounding errors.
-    return float(f"{np.floor(factor / unit + 1e-6) * unit:.2g}")
+    return float(f"{np.floor(factor / unit + 1e-4) * unit:.2g}")
 
 
 @styled
