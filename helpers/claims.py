@@ -120,7 +120,7 @@ def _size_hardly_matters(records) -> Iterator[Part]:
             if b.size > 1:
                 pairs = {a: (b.ensemble(a), b.ensemble(a, 1)) for a in ("none", *ATTACKS)}
                 flat = partial(inside, low=-HARDLY / 100, high=HARDLY / 100)
-                yield from _part(b.dataset, _gaps(pairs), flat, f"{b.about} against 1")
+                yield from _part(b.dataset, _gaps(pairs), flat, f"{b.about}, against one member")
 
 
 def _twenty_to_thirty(records) -> Iterator[Part]:
@@ -375,7 +375,7 @@ def _more_members_help(records) -> Iterator[Part]:
             yield Part(b.dataset, ABSENT, text)
             continue
         pairs = {a: (b.ensemble(a), b.ensemble(a, REPORTED_MEMBERS)) for a in ATTACKS}
-        yield from _part(b.dataset, _gaps(pairs), above, f"{b.about} against {REPORTED_MEMBERS}")
+        yield from _part(b.dataset, _gaps(pairs), above, f"{b.about}, against {REPORTED_MEMBERS}")
 
 
 def _examples_are_shared(records) -> Iterator[Part]:
