@@ -203,27 +203,30 @@ def test_reported_numbers_can_be_matched():
     assert tables["Table 5"] == [74.56, 66.78, 73.65, 58.97]
 
 
-@pytest.fixture(scope="module")
-def committed():
-    """Names of all files under version control, or about to be."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=PROJECT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if listed.returncode:
+def listed(*options):
+    """List names of files as git does."""
+    found = subprocess.run(
+        ["git", "ls-files", "-z", *options],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if found.returncode:
         pytest.skip("not a git checkout")
-    return set(filter(None, listed.stdout.split("\0")))
+    return set(filter(None, found.stdout.split("\0")))
 
 
-def test_nothing_that_the_library_reads_is_ignored(committed):
+def test_nothing_that_the_library_reads_is_ignored():
+    known = listed("--cached", "--others", "--exclude-standard")
     for folder, pattern in (("data", "*.yaml"), ("helpers", "**/*.*"), ("profiles", "*.yaml")):
         for path in (PROJECT / folder).glob(pattern):
             if "__pycache__" not in path.parts:
-                assert str(path.relative_to(PROJECT)) in committed
+                assert str(path.relative_to(PROJECT)) in known
 
 
-def test_no_large_or_foreign_file_is_committed(committed):
-    for name in committed:
+def test_no_large_or_foreign_file_is_committed():
+    for name in listed("--cached"):
         path = PROJECT / name
         if path.is_file() and not name.startswith("reports/"):
             assert path.stat().st_size < 1_000_000, name
