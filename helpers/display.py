@@ -158,7 +158,7 @@ def show_table(
         for values in shown.itertuples(index=False, name=None)
     )
     if _folder is not None:
-        plain = frame.map(lambda value: value.striptags() if isinstance(value, Markup) else value)
+        plain = frame.map(_plain)
         write_atomically(_folder / "tables" / f"{identity}.csv", plain.to_csv(index=index))
     display(
         HTML(
@@ -177,6 +177,13 @@ def show_headlines(sentences: Iterable[str]) -> None:
     if not items:
         raise ValueError("there are no headlines to show; at least one sentence is needed")
     display(HTML(f'<ul id="headlines">{items}</ul>'))
+
+
+def _plain(value: Any) -> Any:
+    """Turn HTML into text; anything else stays what it is."""
+    if not isinstance(value, Markup):
+        return value
+    return "; ".join(part.striptags() for part in value.split(Markup("<br>")))
 
 
 def _identity(kind: str, number: str, dataset: str | None) -> str:

@@ -271,7 +271,8 @@ def paired_difference(correct_a: np.ndarray, correct_b: np.ndarray) -> Differenc
         raise ValueError("a difference needs at least one image")
     middle = (only_a - only_b) / (n + 2)
     reach = 1.959964 * np.sqrt((only_a + only_b + 1) / (n + 2) - middle**2) / np.sqrt(n + 2)
-    return Difference((only_a - only_b) / n, float(middle - reach), float(middle + reach))
+    low, high = max(middle - reach, -1.0), min(middle + reach, 1.0)
+    return Difference((only_a - only_b) / n, float(low), float(high))
 
 
 def independent_difference(n_correct_a: int, n_a: int, n_correct_b: int, n_b: int) -> Difference:

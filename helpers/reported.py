@@ -70,7 +70,9 @@ def _row(entry: dict[str, Any], record: Record | None) -> dict[str, Any]:
     low, high = said if isinstance(said, list) else (said, said)
     difference = value - high if value > high else min(value - low, 0)
     row |= {
-        "Measured": f"{value:.2f}" if isinstance(value, float) and value > 1 else _plain(value),
+        "Measured": f"{value:.2f}".replace("-", "−")
+        if percent or entry["value"].startswith("gain_")
+        else _plain(value),
         "Difference": _plain(round(difference, 2 if percent else 4), sign=True),
         "Data": record.dataset,
     }

@@ -132,12 +132,18 @@ def _noises(records: list[Record]) -> Iterator[str | bool]:
 
 
 def _transfers(records: list[Record]) -> Iterator[str | bool]:
+    whole = max((r.parameters.get("n_members", 0) for r in records), default=0)
     for white_box, other in _pairs(records, records):
-        if other.attack != white_box.attack or other.parameters.get("source") == other.model:
+        about = other.parameters
+        if other.attack != white_box.attack or about.get("source") == other.model:
             continue
+        # Of an ensemble's accuracies by size and rule, only its own are the same model's.
+        if about.get("n_members", whole) < whole or about.get("vote", "mean") != "mean":
+            continue
+        made_on = about.get("source") or about.get("made_on")
         yield _better(white_box, other) and (
             f"{white_box.model} under {white_box.attack.upper()}: {_say(white_box)} when attacked "
-            f"itself, but {_say(other)} on images made on {other.parameters['source']}"
+            f"itself, but {_say(other)} on images made on {made_on}"
         )
 
 

@@ -66,11 +66,6 @@ class Verdict:
     verdict: str
     parts: tuple[Part, ...]
 
-    @property
-    def numbers(self) -> str:
-        """The numbers of all parts, each with its data set."""
-        return " ".join(f"{part.dataset}: {part.numbers}." for part in self.parts)
-
 
 def reach_verdict(claim: Claim, records: Sequence[Record]) -> Verdict:
     """Judge a claim by the records there are."""
@@ -110,14 +105,33 @@ def points(difference: Difference) -> str:
     return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]".replace("-", "−")
 
 
+def same_images(*records: Record) -> bool:
+    """Tell whether accuracies were measured on the same images in the same order."""
+    arrays = [record.arrays.get("correct") for record in records]
+    # The seed decides which images a part of a data set holds.
+    return (
+        not any(a is None for a in arrays)
+        and len({(r.dataset, r.seed, len(a)) for r, a in zip(records, arrays, strict=True)}) == 1
+    )
+
+
 def gap(a: Record, b: Record) -> Difference:
     """Accuracy of `a` minus accuracy of `b`; paired where both tell of the same images."""
     correct_a, correct_b = a.arrays.get("correct"), b.arrays.get("correct")
-    known = correct_a is not None and correct_b is not None
-    if known and a.dataset == b.dataset and len(correct_a) == len(correct_b):
+    if same_images(a, b):
         return paired_difference(correct_a, correct_b)
     counts = (record.values[name] for record in (a, b) for name in ("n_correct", "n"))
     return independent_difference(*counts)
+
+
+def gap_of_gains(gain: tuple[Record, Record], other: tuple[Record, Record]) -> Difference:
+    """One gain (a model's accuracy minus another's) minus another gain; by image where they agree."""
+    if not same_images(*gain, *other):
+        return gap(*gain) - gap(*other)
+    right = [record.arrays["correct"].astype(np.float64) for record in (*gain, *other)]
+    twice = (right[0] - right[1]) - (right[2] - right[3])
+    reach = 1.959964 * float(twice.std(ddof=1) / np.sqrt(len(twice)))
+    return Difference(float(twice.mean()), float(twice.mean()) - reach, float(twice.mean()) + reach)
 
 
 def mean_gap(a: np.ndarray, b: np.ndarray) -> Difference:
@@ -129,14 +143,10 @@ def mean_gap(a: np.ndarray, b: np.ndarray) -> Difference:
 
 def stand_for(role: str, records: Sequence[Record], **wanted) -> list[str]:
     """Name the data sets that are, or stand in for, one of the report's and have such records."""
-    return sorted(
-        {
-            record.dataset
-            for record in select(records, **wanted)
-            if record.dataset in DATASETS
-            and (DATASETS[record.dataset].stands_in_for or record.dataset) == role
-        }
-    )
+    names = {record.dataset for record in select(records, **wanted)}
+    if role in names:  # beside the real thing a stand-in has nothing to say
+        return [role]
+    return sorted(n for n in names & set(DATASETS) if DATASETS[n].stands_in_for == role)
 
 
 def first(records: Sequence[Record], **wanted) -> Record | None:

@@ -66,9 +66,10 @@ def shared(dataset="mnist", noise=0.9, attacked=0.5):
     return [accuracy("04_ensembles", dataset, *row, **about) for row in rows]
 
 
-def retraining(dataset="mnist", before=0.90, clean=0.95, fgsm=0.8, bim=0.7, n=N):
+def retraining(dataset="mnist", before=0.90, clean=0.95, fgsm=0.8, bim=0.7, n=N, epsilon=0.1):
     def one(model, attack, share):
-        return accuracy("05_retraining", dataset, model, attack, share, n, source=model)
+        about = {} if attack == "none" else {"source": model, "epsilon": epsilon}
+        return accuracy("05_retraining", dataset, model, attack, share, n, **about)
 
     found = [one("original", "none", before)]
     for attack, share in (("fgsm", fgsm), ("bim", bim)):
@@ -92,7 +93,7 @@ def tables(dataset, shares, n=100_000):
 def beyond(ensemble, fgsm, bim, dataset="mnist"):
     models = {"ensemble": ensemble, "retrained fgsm": fgsm, "retrained bim": bim}
     return [
-        accuracy("07_beyond", dataset, model, "pgd", share, source=model)
+        accuracy("07_beyond", dataset, model, "pgd", share, source=model, epsilon=0.1)
         for model, share in models.items()
     ]
 
@@ -172,8 +173,8 @@ BOTH_WAYS = {
     "C14": (tiny(0.02), tiny(0.1)),
     "C15": (sizes(), sizes(bim=3.0)),
     "C16": (by_image_size(), by_image_size(ssim=(0.9, 0.8, 0.7))),
-    "C17": (beyond(0.5, 0.4, 0.3), beyond(0.5, 0.4, 0.7)),
-    "C18": (bagging(size=20, ensemble=0.7), bagging(size=20, ensemble=0.5)),
+    "C17": (beyond(0.5, 0.4, 0.3), beyond(0.5, 0.7, 0.3)),
+    "C18": (bagging(size=100, ensemble=0.7), bagging(size=100, ensemble=0.5)),
     "C19": (bagging() + shared(), bagging() + shared(noise=0.3)),
 }  # fmt: skip
 
@@ -242,6 +243,68 @@ def test_the_white_box_is_part_of_the_comparison_of_defences():
     found = verdict("C9", bagging(ensemble=0.5, white_box=0.9) + retraining())
     assert [part.verdict for part in found.parts] == [HOLDS, FAILS]
     assert found.verdict == FAILS
+
+
+def test_a_model_of_ones_own_is_not_judged_as_the_reports():
+    own = Record("03_attacks", "mnist", "own_model")
+    judged = {v.claim.name: v.verdict for v in claims.judge_all([*sizes(), own])}
+    assert judged["C15"] == ABSENT
+    assert {v.claim.name: v.verdict for v in claims.judge_all(sizes())}["C15"] == HOLDS
+
+
+def test_beside_the_real_data_a_stand_in_is_not_judged():
+    mixed = bagging("mnist", one=0.5) + bagging("digits", one=0.1)
+    assert [part.dataset for part in verdict("C3", mixed).parts] == ["mnist"]
+
+
+def test_an_attack_on_too_few_images_says_nothing_about_equality():
+    few = [
+        r if r.attack != "lbfgs" or r.quantity != "accuracy"
+        else accuracy(r.chapter, r.dataset, r.model, r.attack, r.values["accuracy"], 40,
+                      **r.parameters)
+        for r in bagging(first=0.59)
+    ]  # fmt: skip
+    found = verdict("C1", few)
+    assert found.verdict == HOLDS
+    assert "L-BFGS" not in found.parts[0].numbers
+
+
+def test_an_ensemble_that_is_worse_than_its_member_is_not_significantly_better():
+    assert verdict("C12", bagging("cifar10", one=0.7)).verdict == HOLDS
+
+
+def test_gains_of_the_same_images_are_compared_image_by_image():
+    b = bagging(n=400, ensemble=by_attack(0.5, 0.53, 0.8))
+    assert verdict("C10", b).verdict == HOLDS
+
+
+def test_tiny_imagenet_may_have_been_attacked_either_way():
+    own = [
+        accuracy(r.chapter, r.dataset, r.model, r.attack, 0.4 + 0.02 * (r.model != "original"),
+                 **r.parameters | {"source": r.model, "white_box": True})
+        for r in tiny(0.1)
+    ]  # fmt: skip
+    assert verdict("C14", tiny(0.1)).verdict == FAILS
+    found = verdict("C14", tiny(0.1) + own)
+    assert found.verdict == HOLDS
+    assert "on each itself" in found.parts[0].numbers
+
+
+def test_defences_under_different_attacks_are_not_compared():
+    found = verdict("C9", bagging() + retraining(epsilon=0.2))
+    assert found.verdict == ABSENT
+    assert "different ε" in found.parts[0].numbers
+
+
+def test_an_ensemble_of_one_is_not_compared_with_itself():
+    alone = bagging("cifar10", size=1)
+    for name in ("C1", "C4", "C12"):
+        assert verdict(name, alone).verdict == ABSENT
+
+
+def test_that_more_members_do_not_help_needs_many_more():
+    assert verdict("C18", bagging(size=20, ensemble=0.5)).verdict == UNDECIDED
+    assert verdict("C18", bagging(size=20, ensemble=0.7)).verdict == HOLDS
 
 
 def test_more_members_than_the_report_had_are_needed_to_judge_more_members():

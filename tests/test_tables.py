@@ -133,7 +133,10 @@ def test_verdicts_are_worded_signed_and_linked():
     assert row["The report says"].endswith("(§6, Figure 7)")
     assert row["Verdict"].striptags() == "✓ holds"
     assert row["Numbers"] == Markup("<b>digits</b>: BIM +1 &lt;2&gt; points")
-    assert row["Seen in"] == Markup('<a href="04_ensembles.ipynb#figure-7">Figure 7</a>')
+    assert row["Seen in"] == Markup(
+        '<a href="04_ensembles.ipynb#figure-7">Figure 7</a>, '
+        '<a href="04_ensembles.ipynb#figure-9">Figure 9</a>'
+    )
 
 
 def test_each_verdict_has_a_look_of_its_own():

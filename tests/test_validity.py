@@ -106,3 +106,16 @@ def test_a_model_that_draws_at_random_does_not_repeat():
     shaky = keras.Sequential([keras.Input(SHAPE), Noise(), *small_network().layers])
     first = gradients.logits(shaky, x)
     assert not validity.repeats(shaky, x, first)
+
+
+def test_an_ensembles_transfer_is_compared_with_the_attack_on_itself_and_its_parts_are_not(records):
+    add(records, "bim", 30, model="ensemble", white_box=True)
+    for size, n_correct in ((1, 5), (2, 10)):
+        about = {"epsilon": 0.1, "vote": "mean", "made_on": "original", "n_members": size}
+        correct = np.arange(N) < n_correct
+        records.accuracy(correct, model="ensemble", attack="bim", parameters=about)
+    checks = {check.name: check for check in validity.compare(records.all)}
+    transfer = checks["transfer beats white-box"]
+    assert transfer.compared == 1
+    (warning,) = transfer.warnings
+    assert "25.0% on images made on original" in warning

@@ -13,6 +13,7 @@ from helpers.verdicts import (
     best,
     first,
     gap,
+    gap_of_gains,
     inside,
     mean_gap,
     points,
@@ -70,6 +71,23 @@ def test_a_gap_is_paired_only_on_the_same_images():
     assert (paired.value, elsewhere.value) == pytest.approx((0.05, 0.05))
     assert paired.high - paired.low < elsewhere.high - elsewhere.low
     assert apart.value == pytest.approx(120 / 200 - 110 / 150)
+
+
+def test_a_gap_of_other_seeds_is_not_paired():
+    a, b = np.arange(200) < 120, np.arange(200) < 110
+    assert gap(accuracy(a), accuracy(b, seed=1)) == gap(accuracy(a), accuracy(b, dataset="x"))
+
+
+def test_a_gap_of_gains_is_narrower_on_the_same_images():
+    rows = [np.arange(400) < k for k in (200, 160, 180, 160)]
+    same = [accuracy(row) for row in rows]
+    other = [accuracy(row, seed=k // 2) for k, row in enumerate(rows)]
+    near, far = (gap_of_gains(r[:2], r[2:]) for r in (same, other))
+    assert near.value == far.value == pytest.approx(0.05)
+    assert near.high - near.low < far.high - far.low
+    twice = np.zeros(400)
+    twice[180:200] = 1
+    assert near.low == pytest.approx(0.05 - 1.959964 * twice.std(ddof=1) / 20)
 
 
 def test_a_gap_without_arrays_is_not_paired():

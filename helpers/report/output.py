@@ -123,7 +123,8 @@ def check_folder(output: Output, profile: str, *, fresh: bool) -> None:
                 "it with --fresh"
             )
         return
-    names = ("manifest.json", "report.html", "store", *FOLDERS)
+    # Notebooks run by themselves keep their models, figures and tables here before any build.
+    names = ("manifest.json", "report.html", "notebooks", "records", "logs")
     foreign = [name for name in names if (folder / name).exists()]
     if foreign:
         raise ParameterError(

@@ -107,7 +107,9 @@ def build_page(
     references = _references(chapters)
     links.resolve(
         [(c.slug, c.run.dataset, c.soup) for c in chapters],
-        partial=bool(absent) or any(chapter.failed for chapter in chapters),
+        partial=bool(absent)
+        or any(chapter.failed for chapter in chapters)
+        or {chapter.run.chapter for chapter in chapters} < set(settings.CHAPTERS),
         is_chapter=settings.CHAPTERS.__contains__,
     )
     for chapter in chapters:
