@@ -159,8 +159,8 @@ def nearest(s: Subject, n: int, rounds: int) -> list[str]:
         "",
         f"{SEARCH['c_steps']} values of c from {SEARCH['c_init']:g}, at most "
         f"{SEARCH['max_iterations']} iterations each, box [0, 1]; ours: median of {rounds} runs, "
-        "scipy's, which take minutes: one. L2 over the images where all succeed; the last two columns relate to "
-        "scipy, one image at a time.",
+        "scipy's, which take minutes: one. L2 over the images where all succeed; the last two columns "
+        "relate to scipy, one image at a time.",
         "",
         "| solver | seconds | images/s | time / ours | success | mean L2 | 95th percentile | mean ratio "
         "| 95th percentile ratio |",
