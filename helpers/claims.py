@@ -209,10 +209,10 @@ def _matches_table(records, number: int, tolerance: float) -> Iterator[Part]:
             verdict = inside(percent - reported, -tolerance, tolerance)
             text = f"{entry['what']} {percent.value:.2f} (reported {entry['reported']})"
             found.setdefault(record.dataset, []).append((verdict, text))
-    attacked = _at(select(records, chapter="05_retraining"))
     for dataset, parts in found.items():
-        text = "; ".join(text for _, text in parts)
-        yield Part(dataset, worst(v for v, _ in parts), f"{text} ({attacked})")
+        verdict, text = worst(v for v, _ in parts), "; ".join(text for _, text in parts)
+        size = _at(select(records, chapter="05_retraining", dataset=dataset))
+        yield Part(dataset, verdict, text if verdict == ABSENT else f"{text} ({size})")
 
 
 def _retrained(records, role: str) -> Iterator[tuple[str, list[Record]]]:
