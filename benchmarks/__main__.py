@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ SETTINGS = {
     "mnist": (0.1, 4), "cifar10": (0.02, 8), "digits": (0.1, 5), "shapes": (0.03, 8),
 }  # fmt: skip
 STAND_INS = {"mnist": "digits", "cifar10": "shapes"}
+SECTIONS = ("gradients-mnist", "gradients-cifar10", "scaling", "lbfgs-mnist", "lbfgs-cifar10")
 SEARCH = {"c_init": 1.0, "c_steps": 8, "max_iterations": 50}
 
 
@@ -190,8 +192,9 @@ def scaling(s: Subject, sizes: list[int], rounds: int) -> list[str]:
             batch_size=BATCH_SIZE,
         )  # fmt: skip
 
-    # The same network several times: an ensemble's cost does not depend on its weights.
-    vote = {k: ensembles.Ensemble([s.model] * k) for k in (1, 2, 4, 8)}
+    # Different weights: TensorFlow computes what is the same for all members once.
+    networks = [keras.models.clone_model(s.model) for _ in range(8)]
+    vote = {k: ensembles.Ensemble(networks[:k]) for k in (1, 2, 4, 8)}
     runs = {("images", n): call(s.model, n, 5) for n in sizes}
     runs |= {("steps", k): call(s.model, few * 2, k) for k in (5, 10, 20, 40)}
     runs |= {("members", k): call(model, few, 5) for k, model in vote.items()}
@@ -222,14 +225,23 @@ def scaling(s: Subject, sizes: list[int], rounds: int) -> list[str]:
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path),
               default=PROJECT / "benchmarks" / "results.md", show_default=False,
               help="File of the results; benchmarks/results.md without it.")  # fmt: skip
-def main(data_dir: Path | None, quick: bool, output: Path) -> None:
-    """Measure the attacks beside their peers, in one run."""
+@click.option("--section", "chosen", multiple=True, type=click.Choice(SECTIONS),
+              help="Measure this section only and keep the file's others; may be repeated.")  # fmt: skip
+def main(data_dir: Path | None, quick: bool, output: Path, chosen: tuple[str, ...]) -> None:
+    """Measure the attacks beside their peers, each section in one run."""
     n, steps, rounds = (64, 3, 1) if quick else (1000, 10, 5)
     n_nearest = 8 if quick else 200
     sizes = [64, 128] if quick else [250, 500, 1000, 2000]
     header = machine.describe()
-    subjects = [subject(name, data_dir, sizes[-1]) for name in ("mnist", "cifar10")]
-    lines = [
+    mnist, cifar10 = (subject(name, data_dir, sizes[-1]) for name in ("mnist", "cifar10"))
+    measure = {
+        "gradients-mnist": lambda: gradient_attacks(mnist, n, steps, rounds),
+        "gradients-cifar10": lambda: gradient_attacks(cifar10, n, steps, rounds),
+        "scaling": lambda: scaling(mnist, sizes, 1 if quick else 2),
+        "lbfgs-mnist": lambda: nearest(mnist, n_nearest, min(rounds, 3)),
+        "lbfgs-cifar10": lambda: nearest(cifar10, n_nearest, min(rounds, 3)),
+    }
+    first = [
         "# Speed and quality of the attacks",
         "",
         "Written by `benchmarks/run.sh`; do not edit. Peers run on the same model, images and "
@@ -237,16 +249,21 @@ def main(data_dir: Path | None, quick: bool, output: Path) -> None:
         "",
         *[f"* {line}" for line in header],
         "",
+        "",
     ]
-    sections = [
-        *(lambda s=s: gradient_attacks(s, n, steps, rounds) for s in subjects),
-        lambda: scaling(subjects[0], sizes, 1 if quick else 2),
-        *(lambda s=s: nearest(s, n_nearest, min(rounds, 3)) for s in subjects),
-    ]
-    for section in sections:
-        lines += section()
-        write_atomically(output, "\n".join(lines))  # what is measured is kept if the rest is not
+    kept = parts(output.read_text()) if chosen and output.is_file() else {}
+    for name in chosen or SECTIONS:
+        lines = measure[name]()
+        kept[lines[0]] = "\n".join([*lines, ""])
+        # What is measured is kept if the rest is not.
+        write_atomically(output, "\n".join(first) + "".join(kept.values()))
     click.echo(f"Results: {output}")
+
+
+def parts(text: str) -> dict[str, str]:
+    """Split a file of results into its sections, by their headings."""
+    found = re.split(r"^(?=### )", text, flags=re.MULTILINE)[1:]
+    return {section.partition("\n")[0]: section.rstrip("\n") + "\n\n" for section in found}
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import numpy as np
 from small_models import blobs, small_network
 
+from benchmarks import __main__ as benchmark
 from benchmarks import machine, scipy_lbfgs
 from helpers import models
 from helpers.lbfgs import lbfgs
@@ -43,3 +44,10 @@ def test_the_reference_solvers_find_what_ours_finds():
     assert ours.success.all()
     assert ours.l2.mean() <= 1.01 * alone.mean()
     assert abs(together.mean() / alone.mean() - 1) < 0.1
+
+
+def test_sections_are_kept_by_their_headings():
+    text = "# Title\n\n* about\n\n### One\n\na\n\n### Two\n\nb\n"
+    found = benchmark.parts(text)
+    assert found == {"### One": "### One\n\na\n\n", "### Two": "### Two\n\nb\n\n"}
+    assert benchmark.parts("# Title\n") == {}
