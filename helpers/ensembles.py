@@ -10,6 +10,8 @@ import numpy as np
 from helpers import models
 
 VOTES = ("mean", "majority")
+# What the members' outputs are averaged as, for an ensemble that is attacked as one model.
+COMBINATIONS = ("probabilities", "log_probabilities", "logits")
 
 
 def add_noise(x: np.ndarray, sigma: float, seed: int) -> np.ndarray:
@@ -45,7 +47,14 @@ def bootstrap(n: int, seed: int) -> np.ndarray:
 
 
 def replicate(
-    x: np.ndarray, y: np.ndarray, *, member: int, sigma: float, seed: int, noise: str = "once"
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    member: int,
+    sigma: float,
+    seed: int,
+    noise: str = "once",
+    resample: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Make the training set of one member: noise on all images, then a bootstrap replicate.
 
@@ -60,6 +69,8 @@ def replicate(
     noise
         ``once``: all members draw from the same noisy images, as in the report; ``per_member``: each
         member's images get noise of their own.
+    resample
+        Whether to draw a replicate; if not, the member gets every image once.
 
     Returns
     -------
@@ -71,6 +82,8 @@ def replicate(
     if noise not in ("once", "per_member"):
         raise ValueError(f"noise = {noise!r}: expected 'once' or 'per_member'")
     noisy = add_noise(x, sigma, seed if noise == "once" else member_seed(seed, member))
+    if not resample:
+        return noisy, y
     rows = bootstrap(len(y), member_seed(seed, member))
     return noisy[rows], y[rows]
 
@@ -89,6 +102,7 @@ def train_member(
     sigma: float,
     seed: int,
     noise: str = "once",
+    resample: bool = True,
     **training,
 ) -> tuple[keras.Model, dict[str, list[float]]]:
     """Train one member: a new instance of the network on its own noisy bootstrap replicate.
@@ -97,7 +111,7 @@ def train_member(
     ----------
     build
         ``build(seed)`` makes an untrained network.
-    x, y, member, sigma, seed, noise
+    x, y, member, sigma, seed, noise, resample
         As in :func:`replicate`.
     training
         As for :func:`helpers.models.train`.
@@ -106,7 +120,9 @@ def train_member(
     -------
     (model, history)
     """
-    x_member, y_member = replicate(x, y, member=member, sigma=sigma, seed=seed, noise=noise)
+    x_member, y_member = replicate(
+        x, y, member=member, sigma=sigma, seed=seed, noise=noise, resample=resample
+    )
     model = build(member_seed(seed, member))
     history = models.train(
         model,
@@ -119,15 +135,6 @@ def train_member(
     return model, history
 
 
-def train_bagging(
-    build: Callable[[int], keras.Model], x: np.ndarray, y: np.ndarray, *, n_members: int, **options
-) -> list[tuple[keras.Model, dict[str, list[float]]]]:
-    """Train members 1 to `n_members`; `options` as for :func:`train_member`."""
-    if n_members < 1:
-        raise ValueError(f"n_members = {n_members}: at least 1 is needed")
-    return [train_member(build, x, y, member=k, **options) for k in range(1, n_members + 1)]
-
-
 @keras.saving.register_keras_serializable("helpers")
 class Ensemble(keras.Model):
     """Several classifiers as one: returns the log of the mean of the members' probabilities.
@@ -138,16 +145,22 @@ class Ensemble(keras.Model):
     ----------
     members
         Keras models that return logits, with the same input shape and number of classes.
+    combine
+        What is averaged: ``probabilities``, the members' vote; or, for attacks that find the gradient
+        of another mean easier to follow, ``logits`` or ``log_probabilities``. The loss ``likelihood``
+        of the last is the mean of the members' losses.
     """
 
-    def __init__(self, members: list[keras.Model], **kwargs):
+    def __init__(self, members: list[keras.Model], combine: str = "probabilities", **kwargs):
         super().__init__(**kwargs)
+        if combine not in COMBINATIONS:
+            raise ValueError(f"combine = {combine!r}; there are {', '.join(COMBINATIONS)}")
         if not members:
             raise ValueError("an ensemble needs at least one member")
         shapes = {(m.input_shape, m.output_shape) for m in members}
         if len(shapes) > 1:
             raise ValueError(f"the members differ in their input or output shapes: {shapes}")
-        self.members = list(members)
+        self.members, self.combine = list(members), combine
         self.built = True  # the members are
 
     @property
@@ -160,12 +173,17 @@ class Ensemble(keras.Model):
 
     def call(self, inputs, training=False):
         ops = keras.ops
-        logs = [ops.log_softmax(m(inputs, training=training), axis=-1) for m in self.members]
-        return ops.logsumexp(ops.stack(logs), axis=0) - np.log(len(self.members))
+        outputs = ops.stack([m(inputs, training=training) for m in self.members])
+        if self.combine == "logits":
+            return ops.mean(outputs, axis=0)
+        logs = ops.log_softmax(outputs, axis=-1)
+        if self.combine == "log_probabilities":
+            return ops.mean(logs, axis=0)
+        return ops.logsumexp(logs, axis=0) - np.log(len(self.members))
 
     def get_config(self):
         members = [keras.saving.serialize_keras_object(m) for m in self.members]
-        return super().get_config() | {"members": members}
+        return super().get_config() | {"members": members, "combine": self.combine}
 
     @classmethod
     def from_config(cls, config):

@@ -15,17 +15,32 @@ import keras
 import numpy as np
 from scipy.special import softmax
 
-from helpers import attacks, datasets, ensembles, gradients, models, own_model, validity
+from helpers import (
+    attacks,
+    datasets,
+    ensembles,
+    gradients,
+    models,
+    outside_attacks,
+    own_model,
+    validity,
+)
 from helpers.evaluation import Record, Records, check_adversarial, distortion, similarity, wilson
 from helpers.lbfgs import lbfgs
 from helpers.retraining import adversarial_retrain
 from helpers.settings import Training, project_path
 from helpers.store import Store, code_digest
 
-ATTACKS = ("none", "noise", "fgsm", "bim", "targeted_bim", "pgd", "lbfgs")
+ATTACKS = ("none", "noise", "fgsm", "bim", "targeted_bim", "pgd", "lbfgs", *outside_attacks.ATTACKS)
 
 # Structural similarity takes half a millisecond for an image: enough of them for a mean.
 SIMILARITY_SAMPLE = 1000
+
+# What is measured after each epoch of retraining, on the first so many test images.
+FOLLOWED, N_FOLLOWED = ("none", "fgsm", "bim", "pgd"), 1000
+
+# Far enough for no seed that anyone sets to meet another team's.
+TEAM_SEED = 1_000_003
 
 # Whose code decides what: the store makes a piece again when one of its modules has changed.
 TRAINING_CODE = ("models", "gradients")
@@ -105,7 +120,7 @@ class Experiment:
         self._workshop: keras.Model | None = None
         self._gradients: dict[str, str | bool] = {}  # warnings about them by model
         self._repeats: dict[str, str | bool] = {}
-        self._first: keras.Model | None = None  # whose compiled calls the others share
+        self._first: dict[Any, keras.Model] = {}  # whose compiled calls the others of a kind share
         shape = self.data.input_shape
         self.architecture = (
             "" if self.own else own_model.network_for(parameters.architecture, shape)
@@ -171,11 +186,9 @@ class Experiment:
         model.set_weights(self._workshop.get_weights())
         return model, history
 
-    def _sharing(self, model: keras.Model) -> keras.Model:
-        """Let all models of the data set's network use the calls compiled for the first of them."""
-        if self._first is None:
-            self._first = model
-        gradients.share_calls(model, self._first)
+    def _sharing(self, model: keras.Model, kind: Any = "network") -> keras.Model:
+        """Let all models of a kind use the calls compiled for the first of them."""
+        gradients.share_calls(model, self._first.setdefault(kind, model))
         return model
 
     def original(self) -> Subject:
@@ -210,33 +223,59 @@ class Experiment:
             )
         return subject
 
-    def member(self, number: int) -> Subject:
-        """Member `number` (from 1) of the ensemble: trained on its noisy bootstrap replicate."""
+    def member(self, number: int, team: int = 1, **recipe: Any) -> Subject:
+        """Member `number` (from 1) of the ensemble: trained on its noisy bootstrap replicate.
+
+        Parameters
+        ----------
+        number
+            From 1.
+        team
+            Ensemble that it belongs to; another one shares neither noise nor replicates nor weights.
+        recipe
+            Other values of `sigma`, `noise` and `resample` than the chapter's.
+        """
+        recipe = self._bagging | recipe
+        seed = self.p.seed + TEAM_SEED * (team - 1)
 
         def make(checkpoint):
             _, history = ensembles.train_member(
                 lambda seed: self._copied_in(self.build(seed)),
-                self.data.x_train, self.data.y_train, member=number, seed=self.p.seed,
-                checkpoint=checkpoint, **self._bagging, **self.training,
+                self.data.x_train, self.data.y_train, member=number, seed=seed,
+                checkpoint=checkpoint, **recipe, **self.training,
             )  # fmt: skip
             return self._taken_out(history)
 
-        key = {**self._model_key, "kind": "member", "member": number, **self._bagging}
-        return self._subject(f"member {number}", key, make, BAGGING_CODE)
+        key = {**self._model_key, "kind": "member", "member": number, "team": team, **recipe}
+        return self._subject(_member_name(number, team), key, make, BAGGING_CODE)
 
     @property
     def _bagging(self) -> dict[str, Any]:
-        return {"sigma": self.p.sigma, "noise": self.p.noise}
+        return {"sigma": self.p.sigma, "noise": self.p.noise, "resample": True}
 
-    def members(self) -> list[Subject]:
-        return [self.member(number) for number in range(1, self.p.n_members + 1)]
+    def members(self, n: int | None = None, team: int = 1, **recipe: Any) -> list[Subject]:
+        """The first `n` members (None: all of the chapter's); the rest as for :meth:`member`."""
+        return [self.member(k, team, **recipe) for k in range(1, (n or self.p.n_members) + 1)]
 
-    def ensemble(self, members: list[Subject], name: str = "ensemble") -> Subject:
-        """The members as one model."""
-        model = ensembles.Ensemble([member.model for member in members])
-        return Subject(name, model, "+".join(member.key for member in members))
+    def ensemble(
+        self, members: Sequence[Subject], name: str = "ensemble", *, combine: str = "probabilities"
+    ) -> Subject:
+        """The members as one model, which averages what `combine` says."""
+        model = ensembles.Ensemble([member.model for member in members], combine)
+        self._sharing(model, (len(members), combine))
+        identity = "+".join(member.key for member in members)
+        return Subject(
+            name, model, identity + ("" if combine == "probabilities" else f":{combine}")
+        )
 
-    def retrained(self, attack: str, *, member: int | None = None, follow: bool = False) -> Subject:
+    def retrained(
+        self,
+        attack: str,
+        *,
+        member: int | None = None,
+        follow: bool = False,
+        regenerate: str = "epoch",
+    ) -> Subject:
         """A model after adversarial retraining on one attack.
 
         Parameters
@@ -246,20 +285,29 @@ class Experiment:
         member
             Retrain this member of the ensemble, on its own replicate, instead of the original model.
         follow
-            Also note, after each epoch, the accuracy on clean, FGSM and BIM test images, the latter
-            made from the model as it then stands.
+            Also note, after each epoch, the accuracy on clean, FGSM, BIM and PGD test images, made from
+            the model as it then stands.
+        regenerate
+            When the examples are made: each ``epoch``, each ``batch``, or ``never`` again.
         """
         start = self.original() if member is None else self.member(member)
         settings = self._attack_settings(attack)
         training = {**self.training, "epochs": self.p.retrain_epochs}
         n_adversarial = 0
+        if attack in ("bim", "pgd"):  # fewer and longer steps than the test's, which go as far
+            steps = self.p.retrain_steps
+            settings |= {"steps": steps, "alpha": self.p.alpha * self.p.steps / steps}
+        if attack == "pgd":
+            settings |= {"restarts": 1}
         if attack == "lbfgs":
             n_adversarial = min(self.p.lbfgs_n_train, len(self.data.x_train))
             settings |= {"c_init": self.p.lbfgs_train_c, "c_steps": 1}
         name = f"retrained {attack}" if member is None else f"{start.name} retrained {attack}"
+        name += {"epoch": "", "batch": " per batch", "never": " stale"}[regenerate]
 
         def craft(model, x, y):
-            return self._craft(attack, model, x, y, settings, f"{attack} images for training")[0]
+            title = None if regenerate == "batch" else f"{attack} images for training"
+            return self._craft(attack, model, x, y, settings, title)[0]
 
         def make(checkpoint):
             x, y = self.data.x_train, self.data.y_train
@@ -267,7 +315,8 @@ class Experiment:
                 x, y = ensembles.replicate(x, y, member=member, seed=self.p.seed, **self._bagging)
             history = adversarial_retrain(
                 self._copied_in(start.model), x, y, attack=craft,
-                n_adversarial=n_adversarial, seed=self.p.seed, checkpoint=checkpoint, title=name,
+                start=start.model, n_adversarial=n_adversarial, regenerate=regenerate,
+                seed=self.p.seed, checkpoint=checkpoint, title=name,
                 after_epoch=self._follow if follow else None, **training,
             )  # fmt: skip
             return self._taken_out(history)
@@ -276,22 +325,22 @@ class Experiment:
             "kind": "retrained", "start": start.key, "attack": attack,
             "settings": settings, "training": training, "n_adversarial": n_adversarial,
             "seed": self.p.seed, "follow": self._follow_key() if follow else None,
+            "regenerate": regenerate,
         }  # fmt: skip
         code = ("models", "retraining", *LBFGS_CODE)
         return self._subject(name, key, make, code)
 
     def _follow_key(self) -> dict[str, Any]:
-        settings = {attack: self._attack_settings(attack) for attack in ("fgsm", "bim")}
+        settings = {attack: self._attack_settings(attack) for attack in FOLLOWED[1:]}
         return settings | {"data": self.data.digest}
 
     def _follow(self, model: keras.Model) -> dict[str, float]:
         row = {}
-        for attack in ("none", "fgsm", "bim"):
-            x_adv, _ = self._craft(
-                attack, model, self.data.x_test, self.data.y_test, self._attack_settings(attack)
-            )
+        x, y = self.data.x_test[:N_FOLLOWED], self.data.y_test[:N_FOLLOWED]
+        for attack in FOLLOWED:
+            x_adv, _ = self._craft(attack, model, x, y, self._attack_settings(attack))
             predicted = gradients.logits(model, x_adv).argmax(-1)
-            row["clean" if attack == "none" else attack] = (predicted == self.data.y_test).mean()
+            row["clean" if attack == "none" else attack] = (predicted == y).mean()
         return row
 
     def _subject(self, name: str, key: dict, make: Callable, code: tuple[str, ...]) -> Subject:
@@ -325,6 +374,8 @@ class Experiment:
             return self.clean()
         settings = self._attack_settings(attack, **changes)
         rows = self.lbfgs_rows if attack == "lbfgs" else slice(None)
+        if attack in outside_attacks.ATTACKS:
+            rows = slice(self.p.outside_n_test)
         x, y = self.data.x_test[rows], self.data.y_test[rows]
         # Noise sees no model: the same images serve for all of them.
         seen = "" if attack == "noise" else source.key
@@ -341,8 +392,10 @@ class Experiment:
             return {"x_adv": x_adv, "success": success}
 
         code = LBFGS_CODE if attack == "lbfgs" else ATTACK_CODE
+        code += ("outside_attacks",) if attack in outside_attacks.ATTACKS else ()
         made = self.store.arrays(f"{self.data.name}-{attack}", key, make, code=code)
-        check_adversarial(x, made["x_adv"], epsilon=settings.get("epsilon"))
+        bound = None if attack == "cw" else settings.get("epsilon")
+        check_adversarial(x, made["x_adv"], epsilon=bound)
         return Images(attack, source.name, x, y, made["x_adv"], settings, key, made["success"])
 
     def _look_at_gradients(self, source: Subject) -> None:
@@ -377,7 +430,9 @@ class Experiment:
         if attack == "pgd":
             # From a random start the far rim of the ball is up to 2 epsilon away.
             settings |= {"steps": 2 * self.p.steps, "restarts": self.p.restarts}
-        if attack in ("targeted_bim", "pgd", "noise", "lbfgs"):
+        if attack in outside_attacks.ATTACKS:
+            settings = {"epsilon": epsilon, "iterations": self.p.outside_iterations}
+        if attack in ("targeted_bim", "pgd", "noise", "lbfgs", *outside_attacks.ATTACKS):
             settings["seed"] = self.p.seed
         if attack == "lbfgs":
             settings |= {
@@ -400,6 +455,9 @@ class Experiment:
         if attack in ("bim", "pgd"):
             function = attacks.bim if attack == "bim" else attacks.pgd
             return function(model, x, y, progress=title, **settings), everywhere
+        if attack in outside_attacks.ATTACKS:
+            x_adv = outside_attacks.attack_from_outside(attack, model, x, y, **settings)
+            return x_adv, everywhere
         if attack == "targeted_bim":
             targets = random_targets(y, self.data.n_classes, settings.pop("seed"))
             x_adv = attacks.bim(model, x, targets, targeted=True, progress=title, **settings)
@@ -497,6 +555,10 @@ class Experiment:
             values = {"compared": check.compared, "warnings": list(check.warnings)}
             records.add("validity", parameters={"check": check.name}, values=values)
         return checks
+
+
+def _member_name(number: int, team: int) -> str:
+    return f"member {number}" if team == 1 else f"member {number} of team {team}"
 
 
 def random_targets(y: np.ndarray, n_classes: int, seed: int) -> np.ndarray:

@@ -30,6 +30,12 @@ def _cross_entropy(logits, y):
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits)
 
 
+def _likelihood(outputs, y):
+    """Minus the output of `y`: the cross-entropy where the outputs are log probabilities, and its mean
+    over the members where they are the mean of several models' log probabilities."""
+    return -tf.gather(outputs, y, batch_dims=1)
+
+
 def _margin(logits, y):
     """Largest other logit minus the logit of `y`: positive where `y` is not predicted."""
     one_hot = tf.one_hot(y, logits.shape[-1], dtype=tf.bool, on_value=True, off_value=False)
@@ -52,6 +58,7 @@ def _dlr_targeted(logits, y):
 # The two last: Croce & Hein 2020, arXiv 2003.01690.
 LOSSES = {
     "cross_entropy": _cross_entropy,
+    "likelihood": _likelihood,
     "margin": _margin,
     "dlr": _dlr,
     "dlr_targeted": _dlr_targeted,
@@ -147,7 +154,8 @@ def loss_and_gradient(model: keras.Model, loss: str = "cross_entropy") -> Callab
     model
         A Keras model that maps float32 (n, height, width, channels) to logits (n, classes).
     loss
-        ``cross_entropy``, ``margin`` (largest other logit minus that of the label), ``dlr``
+        ``cross_entropy``, ``likelihood`` (for outputs that are log probabilities, or a mean of some),
+        ``margin`` (largest other logit minus that of the label), ``dlr``
         (difference of logits ratio), or ``dlr_targeted``, its form for targeted attacks.
 
     Returns

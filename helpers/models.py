@@ -12,6 +12,7 @@ import random
 import shutil
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -253,7 +254,7 @@ class _Checkpoint:
             return [file[f"arr_{number}"] for number in range(len(file.files))]
 
 
-def _epoch(step, x, y, extra, order, batch_size, bar) -> dict[str, float]:
+def _epoch(step, x, y, extra, per_batch, order, batch_size, bar) -> dict[str, float]:
     """Go through the images once; returns the mean loss and accuracy over all that were shown."""
     loss_sum, n_correct, n = 0.0, 0, 0
     for start in range(0, len(order), batch_size):
@@ -265,6 +266,9 @@ def _epoch(step, x, y, extra, order, batch_size, bar) -> dict[str, float]:
             rows = rows % len(y_extra)
             images = np.concatenate([images, x_extra[rows]])
             labels = np.concatenate([labels, y_extra[rows]])
+        if per_batch is not None:
+            images = np.concatenate([images, per_batch(images, labels)])
+            labels = np.concatenate([labels, labels])
         loss, correct = step(images, labels)
         loss_sum += float(loss) * len(labels)
         n_correct += int(correct)
@@ -292,6 +296,7 @@ def train(
     validation_fraction: float,
     seed: int,
     extra: Callable[[keras.Model, int], tuple[np.ndarray, np.ndarray]] | None = None,
+    per_batch: Callable[[keras.Model, np.ndarray, np.ndarray], np.ndarray] | None = None,
     watch: Callable[[keras.Model, np.ndarray, np.ndarray], float] | None = None,
     after_epoch: Callable[[keras.Model], dict[str, float]] | None = None,
     checkpoint: Path | None = None,
@@ -315,6 +320,9 @@ def train(
         Called before each epoch with the model and the epoch (from 0): further images with their
         labels, of which each batch gets as many as of clean ones, so that both losses weigh the
         same. Adversarial retraining is this.
+    per_batch
+        Called for each batch with the model as it then stands, the images and the labels: a further
+        version of each of these images.
     watch
         Called after each epoch with the model and the validation images and labels: a further
         accuracy, such as that of their adversarial versions.
@@ -352,7 +360,8 @@ def train(
             _seed_dropout(model, seed, epoch)
             order = np.random.default_rng([seed, 2, epoch]).permutation(len(rows))
             more = extra(model, epoch) if extra else None
-            row = _epoch(step, x_fit, y_fit, more, order, batch_size, bar)
+            each = partial(per_batch, model) if per_batch else None
+            row = _epoch(step, x_fit, y_fit, more, each, order, batch_size, bar)
             row |= _validate(model, x_val, y_val)
             accuracy = row["val_accuracy"]
             if watch is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -87,6 +88,44 @@ def _plain(number: float, sign: bool = False) -> str:
     if number == 0:
         return "0"
     return f"{number:{'+' if sign else ''},}".replace("-", "−")
+
+
+def consistent_epsilons(
+    swept: Mapping[str, Sequence[Record]], entries: Sequence[Mapping[str, Any]]
+) -> dict[str, tuple[float, float] | None]:
+    """Find for which epsilons the reported accuracy lies within the measured interval.
+
+    Parameters
+    ----------
+    swept
+        Attack to accuracies of the model retrained on it, by their parameter ``epsilon``.
+    entries
+        Reported numbers (Table 4 or 5); the one on adversarial data of each attack counts.
+
+    Returns
+    -------
+    dict
+        For each attack with a reported number: smallest and largest such epsilon, or None. Between
+        two measured ones, the ends of the intervals are taken to lie on straight lines.
+    """
+    found: dict[str, tuple[float, float] | None] = {}
+    for attack, records in swept.items():
+        wanted = [
+            e["reported"] / 100
+            for e in entries
+            if e["match"].get("attack") == attack and e["value"] == "accuracy"
+        ]
+        if not wanted:
+            continue
+        records = sorted(records, key=lambda record: record.parameters["epsilon"])
+        at = np.array([record.parameters["epsilon"] for record in records])
+        fine = np.linspace(at[0], at[-1], 2001)
+        low, high = (
+            np.interp(fine, at, [r.values[end] for r in records]) for end in ("low", "high")
+        )
+        inside = fine[(low <= wanted[0]) & (wanted[0] <= high)]
+        found[attack] = (float(inside.min()), float(inside.max())) if len(inside) else None
+    return found
 
 
 def architecture_values(model) -> dict[str, float]:

@@ -9,6 +9,8 @@ import numpy as np
 
 from helpers import gradients, models
 
+REGENERATE = ("epoch", "batch", "never")
+
 
 def adversarial_retrain(
     model: keras.Model,
@@ -16,7 +18,9 @@ def adversarial_retrain(
     y: np.ndarray,
     *,
     attack: Callable[[keras.Model, np.ndarray, np.ndarray], np.ndarray],
+    start: keras.Model | None = None,
     n_adversarial: int = 0,
+    regenerate: str = "epoch",
     seed: int,
     **training,
 ) -> dict[str, list[float]]:
@@ -34,9 +38,15 @@ def adversarial_retrain(
         Training images and labels, as for :func:`helpers.models.train`.
     attack
         ``attack(model, x, y) -> x_adv``.
+    start
+        With ``regenerate="never"``: the model that the examples are made on (None: `model` as it is
+        given; a training that is resumed needs the one it started from).
     n_adversarial
         How many training images are attacked in each epoch, 0 for all; a smaller number is drawn
         anew before each epoch, and its images are used several times in the epoch.
+    regenerate
+        ``epoch`` (the report's section 6), ``batch``: of each batch, from the model as it then stands
+        (its section 5.2.1), or ``never``: once for all, from the model as it is given.
     seed, training
         As for :func:`helpers.models.train`. Early stopping watches the mean of the accuracies on clean
         and on freshly attacked validation images: the clean one alone would prefer the epochs that
@@ -53,10 +63,24 @@ def adversarial_retrain(
     """
     if not 0 <= n_adversarial <= len(x):
         raise ValueError(f"n_adversarial = {n_adversarial}: from 0 (all) to {len(x)} are possible")
+    if regenerate not in REGENERATE:
+        raise ValueError(f"regenerate = {regenerate!r}; there are {', '.join(REGENERATE)}")
+    if regenerate == "batch" and n_adversarial:
+        raise ValueError(
+            "with regenerate = 'batch' every image is attacked; n_adversarial must be 0"
+        )
     rows, _ = models.split_validation(y, training["validation_fraction"], seed)
     x_fit, y_fit = x[rows], y[rows]
+    stale: list[tuple[np.ndarray, np.ndarray]] = []
 
     def extra(current: keras.Model, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        if regenerate == "never":
+            if not stale:
+                stale.append(crafted(start or current, 0))
+            return stale[0]
+        return crafted(current, epoch)
+
+    def crafted(current: keras.Model, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         if not 0 < n_adversarial < len(x_fit):
             return attack(current, x_fit, y_fit), y_fit
         generator = np.random.default_rng([seed, 6, epoch])
@@ -68,4 +92,5 @@ def adversarial_retrain(
         x_adv = attack(current, x_val[rows], y_val[rows])
         return float((gradients.logits(current, x_adv).argmax(-1) == y_val[rows]).mean())
 
-    return models.train(model, x, y, seed=seed, extra=extra, watch=watch, **training)
+    hook = {"per_batch": attack} if regenerate == "batch" else {"extra": extra}
+    return models.train(model, x, y, seed=seed, watch=watch, **hook, **training)

@@ -184,6 +184,14 @@ class Bagging(Attacking):
 
 class EnsemblesParameters(Bagging, Network):
     member: Count = Field(description="the report's i: the member that is attacked")
+    n_more: CountOrAll = Field(
+        description="further members, only for the curve of accuracy against their number"
+    )
+    n_rivals: Count = Field(description="members of a second ensemble that attacks are made on")
+    variant_members: CountOrAll = Field(
+        description="members for each way to train an ensemble, 0 = not compared"
+    )
+    sigma_grid: Sizes = Field(description="values of sigma for the curves")
 
     @model_validator(mode="after")
     def _member_exists(self):
@@ -197,14 +205,16 @@ class EnsemblesParameters(Bagging, Network):
 
 class Retraining(Attacking):
     retrain_epochs: Count = Field(description="epochs of adversarial retraining")
+    retrain_steps: Count = Field(description="steps of BIM and PGD in the retraining")
     lbfgs_n_train: Count = Field(description="training images that L-BFGS retraining attacks")
     lbfgs_train_c: Annotated[float, Field(gt=0)] = Field(
         description="the constant c of the L-BFGS examples trained on"
     )
+    restarts: Count = Field(description="PGD's random starts")
 
 
 class RetrainingParameters(Retraining, Network):
-    pass
+    epsilon_grid: Sizes = Field(description="values of epsilon for the curves")
 
 
 class TinyImagenetParameters(Bagging):
@@ -219,12 +229,16 @@ class TinyImagenetParameters(Bagging):
     weights: Literal["none", "imagenet"] = Field(
         description="pretrained weights; imagenet is a download"
     )
-    retrain_epochs: Count = Field(description="epochs of FGSM retraining")
+    retrain_epochs: Count = Field(description="epochs of adversarial retraining")
+    retrain_steps: Count = Field(description="steps of BIM in the retraining")
     epsilon_grid: Sizes = Field(description="values of epsilon for the curves")
 
 
 class BeyondParameters(Bagging, Retraining, Network):
-    restarts: Count = Field(description="PGD's random starts")
+    outside_n_test: CountOrAll = Field(
+        description="test images for attacks that nothing was trained on, 0 = none"
+    )
+    outside_iterations: Count = Field(description="their most iterations or queries")
     retrained_members: Count = Field(description="members of the ensemble of retrained models")
 
 
@@ -333,6 +347,7 @@ class Profile:
     name: str
     purpose: str
     runs: tuple[Run, ...]
+    minutes: dict[str, float] = field(default_factory=dict, hash=False)  # of runs, on two cores
 
 
 def parse_set(text: str) -> tuple[str, Any]:
@@ -416,8 +431,10 @@ def load_profile(
         )
     content = yaml.safe_load(path.read_text())
     expected = {"purpose", "common", "datasets", "chapters", "runs"}
-    if not isinstance(content, dict) or set(content) != expected:
-        raise ParameterError(f"{path.name} must have exactly the entries {sorted(expected)}")
+    if not isinstance(content, dict) or set(content) - {"minutes"} != expected:
+        raise ParameterError(
+            f"{path.name} must have exactly the entries {sorted(expected)}, and may have minutes"
+        )
     overrides = dict(overrides or {})
     runs = []
     layers = {"common": content["common"]}
@@ -471,4 +488,4 @@ def load_profile(
             )
     if only:
         runs = [run for run in runs if run.name in only or run.chapter in only]
-    return Profile(name, content["purpose"], tuple(runs))
+    return Profile(name, content["purpose"], tuple(runs), content.get("minutes") or {})

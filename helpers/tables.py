@@ -117,6 +117,29 @@ def group_table(groups: Mapping[str, Sequence[Record]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def variant_table(measured: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Set out ways to train an ensemble, a row each.
+
+    Parameters
+    ----------
+    measured
+        Name of the way to its accuracies (``none``, ``fgsm``, ``bim``, ``bim, itself``) and, with two
+        members or more, ``alike``: how their mistakes and gradients agree.
+    """
+    return pd.DataFrame(
+        {
+            "Trained with": name,
+            "clean": _with_interval(rows["none"]),
+            "FGSM, transfer": _with_interval(rows["fgsm"]),
+            "BIM, transfer": _with_interval(rows["bim"]),
+            "BIM, itself": _with_interval(rows["bim, itself"]),
+            "mistakes alike": rows.get("alike", {}).get("errors"),
+            "gradients alike": rows.get("alike", {}).get("gradients"),
+        }
+        for name, rows in measured.items()
+    )
+
+
 def summary_table(records: Sequence[Record]) -> pd.DataFrame:
     """Set out every model's accuracy without attack and under the attacks made on itself.
 

@@ -141,12 +141,17 @@ def mean_gap(a: np.ndarray, b: np.ndarray) -> Difference:
     return Difference(value, value - reach, value + reach)
 
 
-def stand_for(role: str, records: Sequence[Record], **wanted) -> list[str]:
-    """Name the data sets that are, or stand in for, one of the report's and have such records."""
+def stand_for(records: Sequence[Record], *roles: str, **wanted) -> list[str]:
+    """Name the data sets that are, or stand in for, some of the report's and have such records."""
     names = {record.dataset for record in select(records, **wanted)}
-    if role in names:  # beside the real thing a stand-in has nothing to say
-        return [role]
-    return sorted(n for n in names & set(DATASETS) if DATASETS[n].stands_in_for == role)
+    found = []
+    for role in roles:
+        if role in names:  # beside the real thing a stand-in has nothing to say
+            found.append(role)
+        else:
+            stand_ins = names & set(DATASETS)
+            found += sorted(n for n in stand_ins if DATASETS[n].stands_in_for == role)
+    return found
 
 
 def first(records: Sequence[Record], **wanted) -> Record | None:

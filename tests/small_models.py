@@ -17,12 +17,12 @@ def linear_model(n_classes: int = 3, seed: int = 0, scale: float = 1.0) -> keras
     return model
 
 
-def small_network(n_classes: int = 3, seed: int = 0) -> keras.Model:
+def small_network(n_classes: int = 3, seed: int = 0, shape=SHAPE) -> keras.Model:
     """A small convolutional network with dropout and ReLU."""
     keras.utils.set_random_seed(seed)
     return keras.Sequential(
         [
-            keras.Input(SHAPE),
+            keras.Input(shape),
             keras.layers.Conv2D(8, 2, activation="relu"),
             keras.layers.Flatten(),
             keras.layers.Dropout(0.3),

@@ -54,7 +54,7 @@ def bagging(dataset="mnist", size=10, n=N, **shares):
         found.append(accuracy(chapter, dataset, "ensemble", attack, value, n, **about))
         value = share("white_box", attack)
         found.append(accuracy(chapter, dataset, "ensemble", attack, value, n, white_box=True))
-    values = {"n_members": size, "member": 6}
+    values = {"n_members": min(size, 10), "most_members": size, "member": 6}
     return [*found, Record(chapter, dataset, "bagging", "ensemble", values=values)]
 
 

@@ -10,7 +10,7 @@ from helpers.ensembles import (
     bootstrap,
     member_seed,
     replicate,
-    train_bagging,
+    train_member,
     vote,
 )
 
@@ -133,13 +133,60 @@ def test_bad_votes_are_refused():
         vote(np.zeros((1, 3)))
 
 
-def test_bagging_trains_different_members():
+def test_members_are_trained_from_different_weights_on_different_images():
     x, y = blobs()
-    trained = train_bagging(
-        lambda seed: small_network(seed=seed), x, y, n_members=2, sigma=0.05, seed=0, **TRAINING
-    )
-    (first, history), (second, _) = trained
+    (first, history), (second, _) = (
+        train_member(lambda seed: small_network(seed=seed), x, y, member=k, sigma=0.05, seed=0,
+                     **TRAINING)
+        for k in (1, 2)
+    )  # fmt: skip
     assert len(history["loss"]) == 2
     assert (first.get_weights()[0] != second.get_weights()[0]).any()
-    with pytest.raises(ValueError, match="n_members = 0"):
-        train_bagging(small_network, x, y, n_members=0, sigma=0.05, seed=0, **TRAINING)
+
+
+def test_without_resampling_a_member_gets_every_image_once():
+    x, y = blobs(60)
+    x_member, y_member = replicate(x, y, member=2, sigma=0.0, seed=0, resample=False)
+    np.testing.assert_array_equal(x_member, x)
+    np.testing.assert_array_equal(y_member, y)
+    noisy, _ = replicate(x, y, member=2, sigma=0.1, seed=0, resample=False)
+    np.testing.assert_array_equal(noisy, add_noise(x, 0.1, 0))
+
+
+def test_combinations_are_the_means_they_say():
+    x = images()
+    members = [small_network(seed=seed) for seed in (0, 1, 2)]
+    logits = np.stack([gradients.logits(m, x) for m in members]).astype(np.float64)
+    logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    expected = {
+        "probabilities": np.log(np.exp(logs).mean(0)),
+        "log_probabilities": logs.mean(0),
+        "logits": logits.mean(0),
+    }
+    for combine, values in expected.items():
+        np.testing.assert_allclose(
+            gradients.logits(Ensemble(members, combine), x), values, atol=1e-5
+        )
+    with pytest.raises(ValueError, match="probabilities, log_probabilities, logits"):
+        Ensemble(members, "votes")
+
+
+def test_the_likelihood_of_the_mean_log_probabilities_is_the_mean_loss_of_the_members():
+    x, y = images(), np.arange(12, dtype=np.int32) % 3
+    members = [small_network(seed=seed) for seed in (0, 1)]
+    whole = Ensemble(members, "log_probabilities")
+    losses, slopes, _ = gradients.loss_and_gradient(whole, "likelihood")(x, y)
+    parts = [gradients.loss_and_gradient(m)(x, y) for m in members]
+    np.testing.assert_allclose(losses, np.mean([p[0] for p in parts], axis=0), rtol=1e-5)
+    np.testing.assert_allclose(slopes, np.mean([p[1] for p in parts], axis=0), atol=1e-6)
+
+
+def test_ensembles_of_a_kind_share_their_compiled_calls():
+    x = images()
+    first, second = (
+        Ensemble([small_network(seed=seed), small_network(seed=seed + 1)]) for seed in (0, 5)
+    )
+    expected = gradients.logits(second, x)
+    gradients.share_calls(second, first)
+    gradients.logits(first, x)
+    np.testing.assert_array_equal(gradients.logits(second, x), expected)

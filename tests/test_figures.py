@@ -60,8 +60,8 @@ def test_members_look_like_members_and_stay_apart():
     assert found["member 1"].colour == figures.MODELS["member"].colour
     assert found["member 1"].label == "member 1"
     assert len({look.colour for look in found.values()}) == 4
-    assert figures.looks(["ensemble of retrained"])["ensemble of retrained"].colour == (
-        figures.MODELS["ensemble of retrained"].colour
+    assert figures.looks(["ensemble of retrained bim"])["ensemble of retrained bim"].colour == (
+        figures.MODELS["ensemble of retrained bim"].colour
     )
 
 
@@ -214,6 +214,29 @@ def test_image_grid(images):
     np.testing.assert_array_equal(pictures[1].get_array(), images[1].squeeze())
     assert pictures[0].get_clim() == (0, 1)
     assert {"a", "b", "x", "y"} <= set(texts(figure))
+
+
+def test_costs_are_drawn_where_they_are():
+    costs = {
+        "original": {"training_seconds": 10.0, "calls_per_image": 1},
+        "ensemble": {"training_seconds": 40.0, "calls_per_image": 4},
+    }
+    figure = figures.costs(costs, {"original": record("pgd", 20), "ensemble": record("pgd", 60)})
+    axes = figure.axes[0]
+    drawn = [(line.get_xdata()[0], line.get_ydata()[0], line.get_markersize())
+             for line in (c.lines[0] for c in axes.containers)]  # fmt: skip
+    assert [d[:2] for d in drawn] == [(10, 10), (40, 30)]
+    assert drawn[1][2] > drawn[0][2]
+    with pytest.raises(ValueError, match="the same models"):
+        figures.costs(costs, {"original": record("pgd", 20)})
+
+
+def test_levels_are_lines_across_the_curves():
+    line = [record("fgsm", k, epsilon=e) for e, k in ((0.0, 180), (0.1, 90))]
+    figure = figures.curves({"fgsm": line}, x="epsilon", xlabel="ε", levels={"reported": 0.75})
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["FGSM", "reported (75 %)"]
+    assert any(list(c.get_ydata()) == [75, 75] for c in figure.axes[0].lines)
 
 
 def test_gallery_shows_three_rows_with_one_factor():

@@ -182,6 +182,20 @@ def test_progress_shows_the_bar_and_keeps_a_log_clean(stream, monkeypatch):
     assert ("\x1b" in text) == ("\r" in text) == stream.isatty()
 
 
+def test_time_left_is_estimated_from_how_fast_the_first_runs_were(monkeypatch):
+    clock = iter([0.0, 20.0, 100.0, 100.0])
+    monkeypatch.setattr("helpers.report.progress.time.monotonic", lambda: next(clock))
+    stream = io.StringIO()
+    expected = {"a": 10.0, "b": 30.0, "c": 60.0}
+    progress = Progress(["a", "b", "c"], {}, stream, expected)
+    progress.start("a", "runs")
+    assert "about 1:40 min left" in stream.getvalue()
+    progress.end("done")  # after 20 s instead of 10
+    progress.start("b", "runs")
+    progress.close()
+    assert "about 3:00 min left" in stream.getvalue()
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's high-water mark")
 def test_a_short_peak_of_memory_is_not_missed():
     code = "x = b'1' * 300_000_000; del x; print(1, flush=True); input()"

@@ -3,7 +3,13 @@ import pytest
 
 from helpers import models
 from helpers.evaluation import Record, wilson
-from helpers.reported import architecture_values, counterparts, findings_table, read_reported
+from helpers.reported import (
+    architecture_values,
+    consistent_epsilons,
+    counterparts,
+    findings_table,
+    read_reported,
+)
 
 ENTRY = {
     "where": "Table 4", "what": "FGSM retraining, normal data", "reported": 98.36,
@@ -62,3 +68,23 @@ def test_every_reported_size_of_tables_2_and_3_is_what_the_models_have():
         assert len(entries) >= 6
         frame = findings_table(entries, [record])
         np.testing.assert_array_equal(frame["Difference"], "0")
+
+
+def swept(*accuracies):
+    records = []
+    for k, share in enumerate(accuracies):
+        values = {"accuracy": share, "low": share - 0.02, "high": share + 0.02}
+        about = {"epsilon": 0.1 * k, "sweep": "epsilon"}
+        records.append(
+            Record("05_retraining", "mnist", "accuracy", "m", "fgsm", about, values=values)
+        )
+    return {"fgsm": records[::-1]}
+
+
+def test_the_epsilons_that_fit_a_reported_accuracy():
+    entry = ENTRY | {"reported": 80.0, "match": {"attack": "fgsm"}}
+    found = consistent_epsilons(swept(1.0, 0.9, 0.5), [ENTRY, entry])
+    # From 0.9 at 0.1 to 0.5 at 0.2 the interval of width 0.04 passes 0.8 around 0.125.
+    assert found["fgsm"] == pytest.approx((0.12, 0.13), abs=2e-4)
+    assert consistent_epsilons(swept(0.5, 0.4), [entry]) == {"fgsm": None}
+    assert consistent_epsilons(swept(0.5, 0.4), [ENTRY]) == {}

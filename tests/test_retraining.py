@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from small_models import blobs, small_network
@@ -75,3 +77,45 @@ def test_an_impossible_number_is_refused(start):
         adversarial_retrain(
             small_network(), x, y, attack=fgsm, n_adversarial=241, epochs=1, seed=0, **TRAINING
         )
+
+
+def collected(start, regenerate, **options):
+    """What the attack was called with during a short retraining."""
+    weights, x, y = start
+    model, original = small_network(), small_network()
+    for network in (model, original):
+        network.set_weights(weights)
+    seen = []
+
+    def attack(current, x, y):
+        seen.append((len(x), current.get_weights()[0].copy(), current is original))
+        return x
+
+    history = adversarial_retrain(
+        model, x, y, attack=attack, start=original, regenerate=regenerate, epochs=2, seed=0,
+        **TRAINING, **options,
+    )  # fmt: skip
+    assert len(history["loss"]) == 2
+    return seen
+
+
+def test_stale_examples_are_made_once_on_the_original_model(start):
+    seen = collected(start, "never")
+    made = [n for n, _, on_original in seen if on_original]
+    assert made == [192]
+    # What early stopping watches is always attacked on the model itself.
+    assert [n for n, _, on_original in seen if not on_original] == [48, 48]
+
+
+def test_examples_of_each_batch_are_made_on_the_model_as_it_then_stands(start):
+    seen = collected(start, "batch")
+    assert [n for n, _, _ in seen] == 2 * ([32] * 6 + [48])
+    weights = [w for _, w, _ in seen[:6]]
+    assert all((a != b).any() for a, b in itertools.pairwise(weights))
+
+
+def test_impossible_ways_to_regenerate_are_refused(start):
+    with pytest.raises(ValueError, match="epoch, batch, never"):
+        collected(start, "daily")
+    with pytest.raises(ValueError, match="n_adversarial must be 0"):
+        collected(start, "batch", n_adversarial=5)

@@ -110,7 +110,7 @@ def test_points_are_written_with_signs():
 
 def test_stand_ins_are_found_by_what_they_stand_for():
     records = [Record("c", "digits", "accuracy"), Record("c", "shapes", "accuracy")]
-    assert stand_for("mnist", records, quantity="accuracy") == ["digits"]
-    assert stand_for("mnist", records, quantity="history") == []
+    assert stand_for(records, "mnist", quantity="accuracy") == ["digits"]
+    assert stand_for(records, "mnist", quantity="history") == []
     assert first(records, dataset="shapes") is records[1]
     assert first(records, dataset="mnist") is None

@@ -1,6 +1,6 @@
 """Figures: records or arrays in, matplotlib figures out. Nothing here computes a result."""
 
-from helpers.figures.accuracies import curves, grouped_bars, heat_map, matrix, members_figure
+from helpers.figures.accuracies import costs, curves, grouped_bars, heat_map, matrix, members_figure
 from helpers.figures.diagrams import bagging_diagram, ensemble_diagram
 from helpers.figures.images import before_and_after, gallery, image_grid, magnification
 from helpers.figures.inception import inception_blocks, inception_diagram
@@ -27,6 +27,7 @@ __all__ = [
     "bagging_diagram",
     "before_and_after",
     "confusion",
+    "costs",
     "curves",
     "distortions",
     "ensemble_diagram",

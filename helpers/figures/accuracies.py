@@ -66,6 +66,7 @@ def curves(
     xlabel: str,
     ylabel: str = "accuracy (%)",
     chance: float | None = None,
+    levels: Mapping[str, float] | None = None,
 ) -> Figure:
     """Draw accuracy against a parameter, one line with intervals for each attack or model.
 
@@ -79,6 +80,8 @@ def curves(
         Axes' labels, with units.
     chance
         Accuracy of guessing, of 1; drawn as a dotted line.
+    levels
+        Further accuracies, of 1, by name, such as those that the report prints; drawn as lines across.
     """
     figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
     axes = figure.subplots()
@@ -90,6 +93,12 @@ def curves(
     if chance is not None:
         line = axes.axhline(100 * chance, color="#666666", linestyle=":", linewidth=1.2)
         line.set_label(f"guessing ({100 * chance:g} %)")
+        handles.append(line)
+    for (name, level), dashes in zip(
+        (levels or {}).items(), ((6, 2), (2, 2), (6, 2, 2, 2)), strict=False
+    ):
+        line = axes.axhline(100 * level, color="#222222", linewidth=1.2, dashes=dashes)
+        line.set_label(f"{name} ({100 * level:g} %)")
         handles.append(line)
     legend_above(figure, handles)
     return figure
@@ -233,4 +242,40 @@ def heat_map(
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.tick_params(length=0)
     figure.colorbar(image, ax=axes, label="accuracy (%)", pad=0.02)
+    return figure
+
+
+@styled
+def costs(costs: Mapping[str, Mapping[str, float]], accuracies: Mapping[str, Record]) -> Figure:
+    """Draw accuracy against what training took, a dot with its interval for each model.
+
+    Parameters
+    ----------
+    costs
+        Model to its ``training_seconds`` and ``calls_per_image``; the latter is the size of its dot.
+    accuracies
+        Model to one accuracy.
+    """
+    if set(costs) != set(accuracies) or not costs:
+        raise ValueError(
+            f"costs of {', '.join(costs) or 'nothing'}, but accuracies of "
+            f"{', '.join(accuracies) or 'nothing'}; expected the same models"
+        )
+    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
+    axes = figure.subplots()
+    handles = []
+    for name, look in looks(list(costs)).items():
+        accuracy, low, high = percentages([accuracies[name]])
+        cost = costs[name]
+        handles.append(
+            axes.errorbar(
+                cost["training_seconds"], accuracy, yerr=_reach(accuracy, low, high),
+                color=look.colour, marker=look.marker, linestyle="none", capsize=3, label=look.label,
+                markersize=5 + 2 * np.sqrt(cost["calls_per_image"]), clip_on=False,
+            )
+        )  # fmt: skip
+    percent_axis(axes)
+    axes.set_xlabel("training, seconds on this machine")
+    axes.set_xlim(left=0)
+    legend_above(figure, handles)
     return figure

@@ -41,6 +41,9 @@ ATTACKS = {
     "targeted_bim": Look("BIM, targeted", "#e69f00", "<", "oo", "--"),
     "pgd": Look("PGD", "#cc79a7", "v", "xx", ":"),
     "lbfgs": Look("L-BFGS", "#009e73", "D", "--", "--"),
+    "square": Look("Square", "#6a3d9a", "h", "**", ":"),
+    "auto_pgd": Look("AutoPGD", "#b15928", "X", "O.", "-."),
+    "cw": Look("Carlini-Wagner", "#1f9e9e", "p", "++", "--"),
 }
 MODELS = {
     "original": Look("original model", "#000000", "o", ""),
@@ -50,7 +53,9 @@ MODELS = {
     "retrained bim": Look("retrained on BIM", "#882255", "v", "xx", "-."),
     "retrained pgd": Look("retrained on PGD", "#aa4499", "<", "--", ":"),
     "retrained lbfgs": Look("retrained on L-BFGS", "#999933", ">", "++", ":"),
-    "ensemble of retrained": Look("ensemble of retrained models", "#117733", "P", "oo"),
+    "ensemble of retrained fgsm": Look("ensemble, retrained on FGSM", "#117733", "P", "oo"),
+    "ensemble of retrained bim": Look("ensemble, retrained on BIM", "#ddcc77", "X", "O.", "--"),
+    "ensemble of retrained pgd": Look("ensemble, retrained on PGD", "#88ccee", "*", "**", ":"),
 }
 # For what has no colour of its own, such as several members in one figure.
 SPARE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d", "#999933")

@@ -110,7 +110,8 @@ def _execute_all(
     for run in runs:
         if run.chapter != stamps.FINDINGS and job.outdated(run) == []:
             past[run.name] = 0.0
-    progress = Progress([run.name for run in runs], past, stream)
+    expected = {name: 60 * minutes for name, minutes in job.profile.minutes.items()}
+    progress = Progress([run.name for run in runs], past, stream, expected)
     try:
         for run in runs:
             causes = job.outdated(run)

@@ -134,6 +134,12 @@ def refuse(error: Exception | str) -> NoReturn:
 )
 @click.option("--keep-going", is_flag=True, help="Go on with the other chapters after a failure.")
 @click.option("--fresh", is_flag=True, help="Remove the folder's earlier build and start anew.")
+@click.option(
+    "--publish",
+    "publishing",
+    is_flag=True,
+    help="When all is done, copy the build to reports/PROFILE and write its results into the README.",
+)
 @click.option("--list", "listing", is_flag=True, help="List profiles and runs; nothing is built.")
 @click.option(
     "--compare",
@@ -144,7 +150,17 @@ def refuse(error: Exception | str) -> NoReturn:
 )
 @click.pass_context
 def command(
-    context, profile, only, overrides, data_dir, output, keep_going, fresh, listing, compare
+    context,
+    profile,
+    only,
+    overrides,
+    data_dir,
+    output,
+    keep_going,
+    fresh,
+    publishing,
+    listing,
+    compare,
 ):
     """Execute the chapters of PROFILE (quick unless given) and make one HTML page of them."""
     if compare:
@@ -164,4 +180,11 @@ def command(
         refuse(error)
     if job.output.page.exists() and code < 128:
         click.echo(f"Report: {job.output.page}")
+    if publishing and code == 0:
+        from helpers.report.publish import publish
+
+        try:
+            click.echo(f"Published: {publish(job.output.folder)}")
+        except ParameterError as error:
+            refuse(error)
     sys.exit(code)

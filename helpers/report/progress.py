@@ -32,12 +32,21 @@ class Progress:
         The runs, in order.
     past
         Seconds that runs took in the folder's earlier build, by name.
+    expected
+        Seconds that the others take on some machine; the runs that end here tell how fast this one is.
     stream
         Where to write; control characters are used only if it is a terminal.
     """
 
-    def __init__(self, names: Sequence[str], past: Mapping[str, float], stream: TextIO):
+    def __init__(
+        self,
+        names: Sequence[str],
+        past: Mapping[str, float],
+        stream: TextIO,
+        expected: Mapping[str, float] | None = None,
+    ):
         self.names, self.past, self.stream = list(names), dict(past), stream
+        self.expected, self.measured = dict(expected or {}), {}
         self.width = max(map(len, self.names))
         self.live = stream.isatty()
         self.position, self.state, self.text = -1, "", ""
@@ -71,7 +80,7 @@ class Progress:
         """The run is over."""
         self._stop()
         seconds = time.monotonic() - self.began
-        self.past[self.names[self.position]] = seconds
+        self.past[self.names[self.position]] = self.measured[self.names[self.position]] = seconds
         self.say(f"{self._head()}  {outcome} after {duration(seconds)}")
 
     def skip(self, name: str, text: str) -> None:
@@ -90,10 +99,17 @@ class Progress:
 
     def _remaining(self, elapsed: float = 0.0) -> str:
         todo = self.names[self.position :]
-        if not all(name in self.past for name in todo):
+        known = {name: s * self._slowness() for name, s in self.expected.items()} | self.past
+        if not all(name in known for name in todo):
             return ""
-        seconds = sum(self.past[name] for name in todo) - elapsed
+        seconds = sum(known[name] for name in todo) - elapsed
         return f", about {duration(max(seconds, 1))} left in all"
+
+    def _slowness(self) -> float:
+        """How much longer than expected the runs take that have ended here."""
+        both = [name for name in self.measured if self.expected.get(name)]
+        expected = sum(self.expected[name] for name in both)
+        return sum(self.measured[name] for name in both) / expected if expected else 1.0
 
     def _stop(self) -> None:
         self._ended.set()

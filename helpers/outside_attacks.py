@@ -1,0 +1,75 @@
+"""Attacks of another library, for defences that were trained on ours: adversarial-robustness-toolbox."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from helpers.attacks import check_images
+
+ATTACKS = ("square", "auto_pgd", "cw")
+
+
+def attack_from_outside(
+    name: str,
+    model: keras.Model,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    epsilon: float,
+    iterations: int,
+    seed: int,
+    batch_size: int = 256,
+) -> np.ndarray:
+    """Attack a model with an attack that this project did not write.
+
+    Parameters
+    ----------
+    name
+        ``square`` (Andriushchenko et al. 2020: scores only, no gradients), ``auto_pgd`` (Croce & Hein
+        2020, on cross-entropy) or ``cw`` (Carlini & Wagner 2017, least L2 norm).
+    model, x, y
+        As for :func:`helpers.attacks.fgsm`; the attacks are untargeted.
+    epsilon
+        Largest change of a pixel; ``cw`` has none.
+    iterations
+        Most steps, or queries of ``square``.
+    seed
+        Seed of what is drawn at random. ART draws from NumPy's global generator, which is put back.
+
+    Returns
+    -------
+    np.ndarray
+        Adversarial images, float32 like `x`; the original where an attack found none.
+    """
+    if name not in ATTACKS:
+        raise ValueError(f"no outside attack {name!r}; there are {', '.join(ATTACKS)}")
+    check_images(model, x, y, (0.0, 1.0))
+    from art.attacks import evasion  # takes seconds to import
+    from art.estimators.classification import TensorFlowV2Classifier
+
+    n_classes = model.output_shape[-1]
+    estimator = TensorFlowV2Classifier(
+        model=model, nb_classes=n_classes, input_shape=model.input_shape[1:],
+        loss_object=keras.losses.CategoricalCrossentropy(from_logits=True), clip_values=(0.0, 1.0),
+    )  # fmt: skip
+    ball = {"norm": np.inf, "eps": epsilon, "max_iter": iterations}
+    common = {"batch_size": batch_size, "verbose": False}
+    if name == "square":
+        made = evasion.SquareAttack(estimator, **ball, **common)
+    elif name == "auto_pgd":
+        made = evasion.AutoProjectedGradientDescent(
+            estimator, eps_step=epsilon / 4, nb_random_init=1, loss_type=None, **ball, **common
+        )
+    else:
+        made = evasion.CarliniL2Method(estimator, max_iter=iterations, **common)
+    state = np.random.get_state()  # noqa: NPY002
+    np.random.seed(seed)  # noqa: NPY002
+    try:
+        x_adv = made.generate(x, y=np.eye(n_classes, dtype=np.float32)[y])
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+    x_adv = np.clip(x_adv.astype(np.float32), 0, 1)
+    if name != "cw":  # ART's float32 sums may leave the ball by a rounding error
+        x_adv = np.clip(x_adv, x - np.float32(epsilon), x + np.float32(epsilon))
+    return np.clip(x_adv, 0, 1)

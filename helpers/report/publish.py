@@ -1,0 +1,140 @@
+"""A finished build becomes part of the project: page, records, tables, manifest, README's results."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from helpers import settings
+from helpers.evaluation import Record, read_records, select
+from helpers.files import write_atomically
+from helpers.report.output import Output, read_manifest
+from helpers.settings import ParameterError
+
+KEPT = ("report.html", "manifest.json", "records", "tables")
+MOST_BYTES = 30_000_000
+BEGIN, END = "<!-- results: written by build_report.sh --publish -->", "<!-- end of results -->"
+COLUMNS = {"none": "clean", "fgsm": "FGSM", "bim": "BIM", "pgd": "PGD", "lbfgs": "L-BFGS"}
+
+
+def publish(folder: Path, reports: Path | None = None, readme: Path | None = None) -> Path:
+    """Copy a build to ``reports/<profile>``, and write its results into the README.
+
+    Parameters
+    ----------
+    folder
+        A build's folder; every run of its profile must be done.
+    reports, readme
+        Where to (None: the project's own).
+
+    Returns
+    -------
+    target
+
+    Raises
+    ------
+    ParameterError
+        If no build wrote the folder, it is not finished, has no page, or would take more than 30 MB.
+    """
+    output = Output(folder.resolve())
+    manifest = read_manifest(output)
+    if manifest is None:
+        raise ParameterError(f"--publish {folder}: no build wrote this folder")
+    states = {run["name"]: run["status"] for run in manifest["runs"].values()}
+    unfinished = [name for name, state in states.items() if state not in ("done", "reused", "kept")]
+    if manifest["status"] != "done" or unfinished or not output.page.is_file():
+        raise ParameterError(
+            f"--publish {folder}: this build is not finished ({manifest['status']}; "
+            f"{', '.join(unfinished) or 'no page'}); run it to its end first"
+        )
+    size = sum(p.stat().st_size for name in KEPT for p in _files(output.folder / name))
+    if size > MOST_BYTES:
+        raise ParameterError(
+            f"--publish {folder}: {size / 1e6:.0f} MB, more than {MOST_BYTES / 1e6:.0f} MB"
+        )
+    target = (reports or settings.PROJECT / "reports") / manifest["profile"]
+    part = target.with_name(f"{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    for name in KEPT:
+        source = output.folder / name
+        (shutil.copytree if source.is_dir() else shutil.copy2)(source, part / name)
+    shutil.rmtree(target, ignore_errors=True)
+    part.rename(target)
+    readme = readme or settings.PROJECT / "README.md"
+    write_atomically(readme, with_results(readme.read_text(), results(target)))
+    return target
+
+
+def _files(path: Path) -> list[Path]:
+    return [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
+
+
+def with_results(text: str, table: str) -> str:
+    """Put the results between their marks in a text."""
+    if BEGIN not in text or END not in text:
+        raise ParameterError(f"the README has no place for the results: {BEGIN} ... {END}")
+    return re.sub(
+        f"{re.escape(BEGIN)}.*?{re.escape(END)}",
+        lambda _: f"{BEGIN}\n{table}{END}",
+        text,
+        flags=re.S,
+    )
+
+
+def results(folder: Path) -> str:
+    """Write the README's results from the records of a published build, as Markdown."""
+    from helpers.claims import judge_all
+    from helpers.headlines import headlines
+
+    records = read_records(folder, arrays=True)
+    manifest = read_manifest(Output(folder))
+    lines = [
+        "",
+        f"Profile `{manifest['profile']}`, revision {manifest['revision']}, {manifest['started'][:10]}; "
+        f"[page](reports/{manifest['profile']}/report.html). Accuracy in percent; attacks made on the "
+        "tested model unless said.",
+        "",
+        "| data | model | ε | " + " | ".join(COLUMNS.values()) + " |",
+        "|---|---|---:|" + "---:|" * len(COLUMNS),
+    ]
+    for dataset in dict.fromkeys(r.dataset for r in select(records, quantity="bagging")):
+        lines += [_row(dataset, name, found) for name, found in _models(records, dataset)]
+    said = headlines(records, judge_all(records))
+    lines += [
+        "",
+        *(f"* {getattr(text, 'striptags', lambda text=text: text)()}" for text in said),
+        "",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _models(records: Sequence[Record], dataset: str):
+    """Find the records of each model's row."""
+    held = [r for r in records if r.dataset == dataset and r.quantity == "accuracy"]
+    held = [r for r in held if not r.parameters.get("sweep") and not r.parameters.get("shared")]
+    size = select(records, dataset=dataset, quantity="bagging")[0].values["n_members"]
+    for title, chapter, model, wanted in (
+        ("original", "05_retraining", "original", {}),
+        (f"ensemble of {size}, attack on original", "04_ensembles", "ensemble",
+         {"n_members": size, "made_on": "original", "vote": "mean"}),
+        (f"ensemble of {size}", "04_ensembles", "ensemble", {"white_box": True}),
+        ("retrained on FGSM", "05_retraining", "retrained fgsm", {"regenerate": None}),
+        ("retrained on BIM", "05_retraining", "retrained bim", {"regenerate": None}),
+        ("retrained on PGD", "05_retraining", "retrained pgd", {"regenerate": None}),
+    ):  # fmt: skip
+        found = select(held, chapter=chapter, model=model, **wanted)
+        if found:
+            yield title, {r.attack: r for r in found if r.attack in COLUMNS}
+
+
+def _row(dataset: str, title: str, found: dict[str, Record]) -> str:
+    sizes = {r.parameters["epsilon"] for r in found.values() if "epsilon" in r.parameters}
+    cells = [
+        f"{100 * found[attack].values['accuracy']:.1f}" if attack in found else "–"
+        for attack in COLUMNS
+    ]
+    epsilons = ", ".join(f"{e:g}" for e in sorted(sizes))
+    return f"| {dataset} | {title} | {epsilons} | {' | '.join(cells)} |"

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+from test_experiments import experiment
+
+from helpers import ladder
+from helpers.evaluation import Records, select
+
+
+@pytest.fixture(scope="module")
+def climbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ladder")
+    made = experiment(folder)
+    records = Records(folder, "04_ensembles", "digits", 0)
+    rungs = ladder.climb(
+        made, records, "fgsm", original=made.original(), members=made.members(2),
+        rivals=made.members(1, team=2), attacked=1,
+    )  # fmt: skip
+    return rungs, records.all
+
+
+def test_the_rungs_go_from_ignorance_to_knowledge(climbed):
+    rungs, _ = climbed
+    assert list(rungs) == [
+        "the original model", "another ensemble", "member 1", "every member, worst",
+        "itself, mean probability", "itself, mean loss", "itself, mean logits",
+        "all of these, worst",
+    ]  # fmt: skip
+
+
+def test_a_worst_rung_is_right_only_where_all_are(climbed):
+    rungs, _ = climbed
+    last = rungs["all of these, worst"].arrays["correct"]
+    for name, record in rungs.items():
+        assert (last <= record.arrays["correct"]).all(), name
+    one, every = (rungs[name].arrays["correct"] for name in ("member 1", "every member, worst"))
+    assert (every <= one).all()
+
+
+def test_what_each_member_gives_away_is_recorded(climbed):
+    rungs, records = climbed
+    (each,) = select(records, quantity="ladder")
+    values = each.values["made_on_each_member"]
+    assert len(values) == 2
+    assert values[0] == pytest.approx(rungs["member 1"].values["accuracy"])
+    assert np.all(np.array(values) >= rungs["every member, worst"].values["accuracy"])
+
+
+def test_teams_and_variants_share_nothing_but_the_data(tmp_path):
+    made = experiment(tmp_path)
+    first = made.member(1)
+    others = [made.member(1, team=2), made.member(1, sigma=0.0), made.member(1, resample=False)]
+    keys = {subject.key for subject in (first, *others)}
+    assert len(keys) == 4
+    weights = [subject.model.get_weights()[0] for subject in (first, *others)]
+    assert all((weights[0] != other).any() for other in weights[1:])
+    assert made.member(1).key == first.key

@@ -1,0 +1,93 @@
+import json
+
+import pytest
+from test_claims import bagging, retraining
+
+from helpers.evaluation import Records
+from helpers.report.output import FORMAT
+from helpers.report.publish import BEGIN, END, publish, results, with_results
+from helpers.settings import ParameterError
+
+
+@pytest.fixture
+def build(tmp_path):
+    """A finished build with made-up records."""
+    folder = tmp_path / "build"
+    for record in bagging() + retraining():
+        records = WRITERS.get((folder, record.chapter)) or Records(
+            folder, record.chapter, "mnist", 0
+        )
+        WRITERS[folder, record.chapter] = records
+        records.add(
+            record.quantity, model=record.model, attack=record.attack,
+            parameters=record.parameters, values=plain(record.values), arrays=record.arrays,
+        )  # fmt: skip
+    (folder / "tables").mkdir()
+    (folder / "tables" / "table-1.csv").write_text("a,b\n")
+    (folder / "report.html").write_text("<html></html>")
+    write_manifest(folder)
+    return folder
+
+
+WRITERS = {}
+
+
+def plain(values):
+    return {k: v.item() if hasattr(v, "item") else v for k, v in values.items()}
+
+
+def write_manifest(folder, **changes):
+    manifest = {
+        "format": FORMAT, "profile": "standard", "status": "done", "revision": "abc",
+        "started": "2026-01-02T03:04:05", "datasets": [],
+        "runs": {"01_data": {"name": "01_data", "status": "done"}},
+    }  # fmt: skip
+    (folder / "manifest.json").write_text(json.dumps(manifest | changes))
+
+
+@pytest.fixture
+def readme(tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text(f"# Title\n\n{BEGIN}\nformer results\n{END}\n\nMore.\n")
+    return path
+
+
+def test_a_build_is_copied_and_its_results_stand_in_the_readme(build, readme, tmp_path):
+    target = publish(build, tmp_path / "reports", readme)
+    assert target == tmp_path / "reports" / "standard"
+    names = {path.name for path in target.iterdir()}
+    assert names == {"report.html", "manifest.json", "records", "tables"}
+    text = readme.read_text()
+    assert text.startswith("# Title\n\n")
+    assert text.endswith("\n\nMore.\n")
+    assert "former results" not in text
+    assert results(target) in text
+    assert "| mnist | original | 0.1 | 90.0 |" not in text  # no attacked original in these records
+    assert "| mnist | ensemble of 10 | " in text
+    assert "| mnist | retrained on FGSM | 0.1 | 95.0 | 80.0 |" in text
+
+
+def test_publishing_again_changes_nothing(build, readme, tmp_path):
+    publish(build, tmp_path / "reports", readme)
+    first = readme.read_text()
+    publish(build, tmp_path / "reports", readme)
+    assert readme.read_text() == first
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"status": "failed"}, "not finished"),
+        ({"runs": {"x": {"name": "03_attacks:mnist", "status": "waiting"}}}, "03_attacks:mnist"),
+    ],
+)
+def test_an_unfinished_build_is_not_published(build, readme, tmp_path, changes, message):
+    write_manifest(build, **changes)
+    with pytest.raises(ParameterError, match=message):
+        publish(build, tmp_path / "reports", readme)
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_readme_without_a_place_is_refused():
+    with pytest.raises(ParameterError, match="no place for the results"):
+        with_results("# Title", "table")
