@@ -33,7 +33,8 @@ def attack_from_outside(
     epsilon
         Largest change of a pixel; ``cw`` has none.
     iterations
-        Most steps, or queries of ``square``.
+        Most steps of ``auto_pgd``, and of ``cw`` for each of its five constants; ``square`` gets ten
+        queries for each, as a query costs no gradient and tells less.
     seed
         Seed of what is drawn at random. ART draws from NumPy's global generator, which is put back.
 
@@ -53,16 +54,19 @@ def attack_from_outside(
         model=model, nb_classes=n_classes, input_shape=model.input_shape[1:],
         loss_object=keras.losses.CategoricalCrossentropy(from_logits=True), clip_values=(0.0, 1.0),
     )  # fmt: skip
-    ball = {"norm": np.inf, "eps": epsilon, "max_iter": iterations}
+    ball = {"norm": np.inf, "eps": epsilon}
     common = {"batch_size": batch_size, "verbose": False}
     if name == "square":
-        made = evasion.SquareAttack(estimator, **ball, **common)
+        made = evasion.SquareAttack(estimator, max_iter=10 * iterations, **ball, **common)
     elif name == "auto_pgd":
         made = evasion.AutoProjectedGradientDescent(
-            estimator, eps_step=epsilon / 4, nb_random_init=1, loss_type=None, **ball, **common
-        )
+            estimator, eps_step=2 * epsilon, max_iter=iterations, nb_random_init=1, loss_type=None,
+            **ball, **common,
+        )  # fmt: skip
     else:
-        made = evasion.CarliniL2Method(estimator, max_iter=iterations, **common)
+        made = evasion.CarliniL2Method(
+            estimator, max_iter=iterations, binary_search_steps=5, initial_const=1.0, **common
+        )
     state = np.random.get_state()  # noqa: NPY002
     np.random.seed(seed)  # noqa: NPY002
     try:
