@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import keras
 import numpy as np
 
@@ -46,8 +48,10 @@ def attack_from_outside(
     if name not in ATTACKS:
         raise ValueError(f"no outside attack {name!r}; there are {', '.join(ATTACKS)}")
     check_images(model, x, y, (0.0, 1.0))
-    from art.attacks import evasion  # takes seconds to import
-    from art.estimators.classification import TensorFlowV2Classifier
+    with warnings.catch_warnings():  # ART tells which frameworks are not installed
+        warnings.simplefilter("ignore")
+        from art.attacks import evasion  # takes seconds to import
+        from art.estimators.classification import TensorFlowV2Classifier
 
     n_classes = model.output_shape[-1]
     estimator = TensorFlowV2Classifier(

@@ -275,7 +275,7 @@ def costs(costs: Mapping[str, Mapping[str, float]], accuracies: Mapping[str, Rec
             )
         )  # fmt: skip
     percent_axis(axes)
-    axes.set_xlabel("training, seconds on this machine")
+    axes.set_xlabel("training, seconds of processor time")
     axes.set_xlim(left=0)
     legend_above(figure, handles)
     return figure
