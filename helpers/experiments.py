@@ -549,7 +549,7 @@ class Experiment:
         checks = [
             validity.check("zero gradients", self._gradients.values()),
             validity.check("predictions that do not repeat", self._repeats.values()),
-            *validity.compare(records.all),
+            *validity.compare(records.all, self.data.n_classes),
         ]
         for check in checks:
             values = {"compared": check.compared, "warnings": list(check.warnings)}

@@ -78,6 +78,7 @@ def climb(
     found = {}
     for name, correct in rungs.items():
         about = {"rung": name, "n_members": size, "epsilon": epsilon}
+        about |= {"made_on": name} if name in sources else {}
         found[name] = records.accuracy(correct, model="ensemble", attack=attack, parameters=about)
     each = [float(correct.mean()) for correct in of_members]
     records.add(

@@ -22,6 +22,9 @@ REPEATABLE = 1e-3
 # A difference between two accuracies on the same images counts below this p-value.
 SIGNIFICANT = 0.05
 
+# From here on every image can be turned into the same grey one, and no model can tell them apart.
+GREY = 0.5
+
 # Attacks that only ever add effort to the one before.
 EFFORT = ("fgsm", "bim", "pgd")
 
@@ -60,19 +63,23 @@ def repeats(model: keras.Model, x: np.ndarray, logits: np.ndarray) -> bool:
     return bool(np.allclose(again, logits[:SAMPLE], rtol=REPEATABLE, atol=REPEATABLE))
 
 
-def compare(records: Iterable[Record]) -> list[Check]:
+def compare(records: Iterable[Record], n_classes: int) -> list[Check]:
     """Compare the accuracies of one chapter with one another.
 
     Parameters
     ----------
     records
-        Accuracies with their ``correct`` arrays; those made on the tested model name it as `source`.
+        Accuracies with their ``correct`` arrays; those made on the tested model name it as `source`,
+        others name what they were made on as `source` or ``made_on``.
+    n_classes
+        Classes of the data set.
     """
     records = [r for r in records if r.quantity == "accuracy" and "correct" in r.arrays]
     return [
         check("more effort helps the defender", _efforts(records)),
         check("noise does as much as the attack", _noises(records)),
         check("transfer beats white-box", _transfers(records)),
+        check("boundless attacks leave more than chance", _boundless(records, 1 / n_classes)),
     ]
 
 
@@ -141,10 +148,24 @@ def _transfers(records: list[Record]) -> Iterator[str | bool]:
         if about.get("n_members", whole) < whole or about.get("vote", "mean") != "mean":
             continue
         made_on = about.get("source") or about.get("made_on")
+        if made_on is None:  # the worst of several attacks
+            continue
         yield _better(white_box, other) and (
             f"{white_box.model} under {white_box.attack.upper()}: {_say(white_box)} when attacked "
             f"itself, but {_say(other)} on images made on {made_on}"
         )
+
+
+def _boundless(records: list[Record], chance: float) -> Iterator[str | bool]:
+    for record in records:
+        about = record.parameters
+        if record.attack not in EFFORT[1:] or about.get("source") != record.model:
+            continue
+        if about["epsilon"] >= GREY and _fills_the_ball(record):
+            yield record.values["low"] > chance and (
+                f"{record.model} under {record.attack.upper()}, ε = {about['epsilon']:g}: "
+                f"{_say(record)}, where every image can be turned into the same grey one"
+            )
 
 
 def _better(a: Record, b: Record) -> bool:

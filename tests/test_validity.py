@@ -7,7 +7,7 @@ from helpers import gradients, validity
 from helpers.evaluation import Records
 
 Y = np.arange(12, dtype=np.int32) % 3
-N = 40
+N, CLASSES = 40, 10
 
 
 @pytest.fixture
@@ -24,16 +24,16 @@ def add(records, attack, n_correct, *, model="original", source=None, epsilon=0.
 
 
 def found(records):
-    return {check.name: check.warnings for check in validity.compare(records.all)}
+    return {check.name: check.warnings for check in validity.compare(records.all, CLASSES)}
 
 
 def test_a_sound_evaluation_gives_no_warning(records):
     for attack, n_correct in (("noise", 38), ("fgsm", 20), ("bim", 10), ("pgd", 9)):
         add(records, attack, n_correct)
     add(records, "fgsm", 30, source="member 1")
-    checks = validity.compare(records.all)
+    checks = validity.compare(records.all, CLASSES)
     assert all(check.warnings == () for check in checks)
-    assert [check.compared for check in checks] == [3, 3, 1]
+    assert [check.compared for check in checks] == [3, 3, 1, 0]
 
 
 def test_more_steps_that_help_the_defender(records):
@@ -52,7 +52,7 @@ def test_a_few_images_more_are_chance(records):
 def test_steps_that_cannot_reach_the_rim_are_not_more_effort(records):
     add(records, "fgsm", 10)
     add(records, "bim", 25, alpha=0.01)
-    assert validity.compare(records.all)[0].compared == 0
+    assert validity.compare(records.all, CLASSES)[0].compared == 0
 
 
 def test_noise_that_does_as_much(records):
@@ -79,7 +79,7 @@ def test_a_transfer_that_beats_white_box(records):
 def test_only_equal_epsilon_and_images_are_compared(records):
     add(records, "bim", 30, model="ensemble")
     add(records, "bim", 10, model="ensemble", source="original", epsilon=0.2)
-    assert validity.compare(records.all)[2].compared == 0
+    assert validity.compare(records.all, CLASSES)[2].compared == 0
 
 
 def test_vanishing_gradients_are_counted():
@@ -114,8 +114,30 @@ def test_an_ensembles_transfer_is_compared_with_the_attack_on_itself_and_its_par
         about = {"epsilon": 0.1, "vote": "mean", "made_on": "original", "n_members": size}
         correct = np.arange(N) < n_correct
         records.accuracy(correct, model="ensemble", attack="bim", parameters=about)
-    checks = {check.name: check for check in validity.compare(records.all)}
+    checks = {check.name: check for check in validity.compare(records.all, CLASSES)}
     transfer = checks["transfer beats white-box"]
     assert transfer.compared == 1
     (warning,) = transfer.warnings
     assert "25.0% on images made on original" in warning
+
+
+def test_the_worst_of_several_attacks_is_no_transfer(records):
+    add(records, "bim", 30, model="ensemble", white_box=True)
+    about = {"epsilon": 0.1, "rung": "every member, worst", "n_members": 2}
+    records.accuracy(np.arange(N) < 5, model="ensemble", attack="bim", parameters=about)
+    assert validity.compare(records.all, CLASSES)[2].compared == 0
+
+
+@pytest.mark.parametrize(("n_correct", "n_warnings"), [(0, 0), (6, 0), (30, 1)])
+def test_a_model_right_where_all_images_can_be_grey(records, n_correct, n_warnings):
+    add(records, "bim", n_correct, epsilon=0.5, alpha=0.2)
+    warnings = found(records)["boundless attacks leave more than chance"]
+    assert len(warnings) == n_warnings
+    assert not warnings or "original under BIM, ε = 0.5: 75.0%" in warnings[0]
+
+
+def test_boundless_is_said_of_iterated_attacks_with_room_enough_only(records):
+    add(records, "fgsm", 30, epsilon=0.5)
+    add(records, "bim", 30, epsilon=0.5, alpha=0.01)
+    add(records, "bim", 30, epsilon=0.3, alpha=0.2)
+    assert validity.compare(records.all, CLASSES)[3].compared == 0
