@@ -29,6 +29,7 @@ from helpers.verdicts import (
     gap_of_gains,
     inside,
     mean_gap,
+    over_trainings,
     points,
     reach_verdict,
     stand_for,
@@ -136,6 +137,23 @@ def _part(dataset: str, gaps: dict[str, Difference], judge, note: str = "") -> I
         yield Part(dataset, worst(judge(d) for d in gaps.values()), text)
 
 
+def _retrials(
+    records: Sequence[Record], chapter: str, dataset: str, models: tuple[str, str], attacks, judge
+) -> Iterator[Part]:
+    """Judge the difference of two models once more, over trainings from several seeds."""
+    held = select(records, chapter=chapter, dataset=dataset, quantity="repeat")
+    gaps, n = {}, 0
+    for attack in attacks:
+        a, b = (
+            {r.parameters["training_seed"]: r.values["accuracy"] for r in found}
+            for found in (select(held, attack=attack, model=model) for model in models)
+        )
+        differences = [a[seed] - b[seed] for seed in a.keys() & b.keys()]
+        if len(differences) > 1:
+            gaps[attack], n = over_trainings(differences), len(differences)
+    yield from _part(dataset, gaps, judge, f"{models[0]} minus {models[1]}, mean of {n} trainings")
+
+
 # The tests --------------------------------------------------------------------------------------
 
 
@@ -148,6 +166,8 @@ def _size_hardly_matters(records) -> Iterator[Part]:
             flat = partial(inside, low=-HARDLY / 100, high=HARDLY / 100)
             text = f"{size} members against one, ε = {b.epsilon:g}"
             yield from _part(b.dataset, gaps, flat, text)
+            models, few = ("ensemble", "member 1"), ("none", "fgsm", "bim")
+            yield from _retrials(records, "04_ensembles", b.dataset, models, few, flat)
 
 
 def _twenty_to_thirty(records) -> Iterator[Part]:
@@ -230,6 +250,9 @@ def _clean_accuracy_rises(records) -> Iterator[Part]:
         pairs = {a: (first(clean, model=f"retrained {a}"), before) for a in ("fgsm", "bim")}
         text = f"on clean images, by the attack of the retraining, {_at(held)}"
         yield from _part(dataset, _gaps(pairs), above, text)
+        for a in pairs:
+            models = (f"retrained {a}", "original")
+            yield from _retrials(records, "05_retraining", dataset, models, ["none"], above)
 
 
 def _retraining_beats_ensemble(records) -> Iterator[Part]:
@@ -265,6 +288,8 @@ def _better_on_clean(records) -> Iterator[Part]:
     for b in _baggings(records, "cifar10"):
         pairs = {"none": (b.ensemble("none"), b.on_original("original", "none"))}
         yield from _part(b.dataset, _gaps(pairs), above, b.about)
+        models = ("ensemble", "original")
+        yield from _retrials(records, "04_ensembles", b.dataset, models, ["none"], above)
 
 
 def _no_better_than_a_member(records) -> Iterator[Part]:
@@ -284,6 +309,9 @@ def _no_better_than_a_member(records) -> Iterator[Part]:
             f"{_list(gaps)} points (smallest p = {min(chances.values()):.2g}; {b.one}, {b.about})"
         )
         yield Part(b.dataset, verdict, text)
+        models, flat = ("ensemble", b.one), partial(inside, low=-1.0, high=NEGLIGIBLE / 100)
+        few = ("fgsm", "bim")
+        yield from _retrials(records, "04_ensembles", b.dataset, models, few, flat)
 
 
 def _lost(records, chapter: str, dataset: str, epsilon: float) -> tuple[int, int] | None:

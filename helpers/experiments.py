@@ -6,6 +6,7 @@ the store; the rest is made, with a progress bar, and kept.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -133,6 +134,14 @@ class Experiment:
             name: getattr(parameters, name)
             for name in ("epochs", "batch_size", "learning_rate", "patience", "validation_fraction")
         }
+
+    def with_seed(self, seed: int) -> Experiment:
+        """The same experiment on the same data, everything trained and drawn from another seed."""
+        other = copy.copy(self)
+        other.p = self.p.model_copy(update={"seed": seed})
+        for name in ("_model_key", "lbfgs_rows"):  # cached, of this seed
+            other.__dict__.pop(name, None)
+        return other
 
     def _own_model(self) -> own_model.OwnModel | None:
         """Load the user's classifier, if one was given, and name the outputs without a label."""
@@ -526,6 +535,15 @@ class Experiment:
         return records.accuracy(
             predicted == images.y, model=subject.name, attack=images.attack,
             parameters=parameters, **measures,
+        )  # fmt: skip
+
+    def repeat(self, records: Records, subject: Subject, images: Images) -> Record:
+        """Record the accuracy of a model that was trained from this experiment's seed, beside others."""
+        right = self.logits(subject, images).argmax(-1) == images.y
+        return records.add(
+            "repeat", model=subject.name, attack=images.attack,
+            parameters={"training_seed": self.p.seed, **images.parameters},
+            values={"accuracy": float(right.mean()), "n": len(right)},
         )  # fmt: skip
 
     def sweep(

@@ -182,7 +182,13 @@ class Bagging(Attacking):
     )
 
 
-class EnsemblesParameters(Bagging, Network):
+class Repeated(Parameters):
+    n_seeds: Count = Field(
+        description="training seeds, from `seed` on, for the claims on small differences"
+    )
+
+
+class EnsemblesParameters(Bagging, Repeated, Network):
     member: Count = Field(description="the report's i: the member that is attacked")
     n_more: CountOrAll = Field(
         description="further members, only for the curve of accuracy against their number"
@@ -213,7 +219,7 @@ class Retraining(Attacking):
     restarts: Count = Field(description="PGD's random starts")
 
 
-class RetrainingParameters(Retraining, Network):
+class RetrainingParameters(Retraining, Repeated, Network):
     epsilon_grid: Sizes = Field(description="values of epsilon for the curves")
 
 

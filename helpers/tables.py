@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
@@ -137,6 +138,27 @@ def variant_table(measured: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
             "gradients alike": rows.get("alike", {}).get("gradients"),
         }
         for name, rows in measured.items()
+    )
+
+
+def repeat_table(records: Sequence[Record]) -> pd.DataFrame:
+    """Set out accuracies of models that were trained several times, in percent, a column for each seed.
+
+    Parameters
+    ----------
+    records
+        Records of one chapter; those of other quantities are passed over.
+    """
+    found: dict[tuple[str, str], dict[int, float]] = {}
+    for r in (r for r in records if r.quantity == "repeat"):
+        seed = r.parameters["training_seed"]
+        found.setdefault((r.model, r.attack), {})[seed] = 100 * r.values["accuracy"]
+    return pd.DataFrame(
+        {"Model": model, "Attack": name_of(attack)}
+        | {f"seed {seed}": f"{value:.2f}" for seed, value in sorted(by_seed.items())}
+        | {"mean ± sd": f"{np.mean(v):.2f} ± {np.std(v, ddof=1):.2f}"}
+        for (model, attack), by_seed in found.items()
+        for v in [list(by_seed.values())]
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import t as student
 
 from helpers.datasets import DATASETS
 from helpers.evaluation import (
@@ -132,6 +133,14 @@ def gap_of_gains(gain: tuple[Record, Record], other: tuple[Record, Record]) -> D
     twice = (right[0] - right[1]) - (right[2] - right[3])
     reach = 1.959964 * float(twice.std(ddof=1) / np.sqrt(len(twice)))
     return Difference(float(twice.mean()), float(twice.mean()) - reach, float(twice.mean()) + reach)
+
+
+def over_trainings(differences: Sequence[float]) -> Difference:
+    """Mean of one difference over trainings from several seeds, with Student's interval."""
+    values = np.asarray(differences, np.float64)
+    value, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+    reach = float(student.ppf(0.975, len(values) - 1)) * error
+    return Difference(value, value - reach, value + reach)
 
 
 def mean_gap(a: np.ndarray, b: np.ndarray) -> Difference:

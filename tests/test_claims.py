@@ -328,3 +328,53 @@ def test_every_claim_is_there_once_and_says_what_it_needs():
         assert claim.test.endswith(".") or claim.test.endswith(".)")
         assert "#" in claim.shown
     assert [v.claim.name for v in claims.judge_all([])] == list(CLAIMS)
+
+
+def trainings(
+    model, differences, chapter="05_retraining", dataset="mnist", attack="none", base="original"
+):
+    rows = [(seed, base, 0.9) for seed in range(len(differences))]
+    rows += [(seed, model, 0.9 + value) for seed, value in enumerate(differences)]
+    return [
+        Record(
+            chapter,
+            dataset,
+            "repeat",
+            name,
+            attack,
+            {"training_seed": seed},
+            0,
+            {"accuracy": share},
+        )
+        for seed, name, share in rows
+    ]
+
+
+@pytest.mark.parametrize(
+    ("differences", "expected"),
+    [
+        ((0.01, 0.012, 0.011), HOLDS), ((0.01, -0.012, 0.003), UNDECIDED),
+        ((-0.01, -0.012, -0.011), FAILS), ((-0.5,), HOLDS),
+    ],
+)  # fmt: skip
+def test_trainings_from_other_seeds_are_judged_too(differences, expected):
+    found = verdict("C8", retraining() + trainings("retrained bim", differences))
+    assert found.verdict == expected
+    assert len(found.parts) == (1 if len(differences) == 1 else 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "records", "base", "attack"),
+    [
+        ("C1", bagging(first=0.59), "member 1", "fgsm"),
+        ("C11", BOTH_WAYS["C11"][0], "original", "none"),
+        ("C12", BOTH_WAYS["C12"][0], "member 6", "bim"),
+    ],
+)
+def test_claims_of_ensembles_may_fall_with_another_seed(name, records, base, attack):
+    dataset = records[0].dataset
+    again = trainings("ensemble", (0.4, -0.4, 0.2), "04_ensembles", dataset, attack, base)
+    assert verdict(name, records).verdict == HOLDS
+    found = verdict(name, records + again)
+    assert found.verdict == UNDECIDED
+    assert "mean of 3 trainings" in found.parts[-1].numbers

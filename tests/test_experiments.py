@@ -132,6 +132,18 @@ def test_scores_become_records_that_name_their_source(first, tmp_path):
     assert one(records.all, attack="none").parameters == {}
 
 
+def test_another_seed_trains_again_on_the_same_images(first, tmp_path):
+    records = Records(tmp_path, "05_retraining", first.data.name, 0)
+    again = first.with_seed(1)
+    assert again.data is first.data
+    for experiment in (first, again):
+        subject = experiment.original()
+        experiment.repeat(records, subject, experiment.attacked("fgsm", subject))
+    assert [r.parameters["training_seed"] for r in records.all] == [0, 1]
+    assert first.original().key != again.original().key
+    assert first.p.seed == 0
+
+
 def test_an_unknown_attack_is_refused(first):
     with pytest.raises(ValueError, match="none, noise, fgsm, bim, targeted_bim, pgd, lbfgs"):
         first.attacked("deepfool", first.original())

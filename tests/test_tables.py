@@ -154,3 +154,17 @@ def test_tests_and_slips_are_listed():
     assert len(slips) > 10
     assert all(set(slip) == {"where", "said", "read"} for slip in slips)
     assert len(tables.slip_table(slips)) == len(slips)
+
+
+def test_repeat_table_has_a_column_for_each_seed():
+    rows = [
+        Record(
+            "05", "digits", "repeat", model, "none", {"training_seed": seed}, 0, {"accuracy": share}
+        )
+        for model, shares in {"original": (0.97, 0.99), "retrained fgsm": (0.98, 0.98)}.items()
+        for seed, share in enumerate(shares)
+    ]
+    frame = tables.repeat_table([*rows, record("original", "none", 970)])
+    assert list(frame.columns) == ["Model", "Attack", "seed 0", "seed 1", "mean ± sd"]
+    assert frame["seed 1"].tolist() == ["99.00", "98.00"]
+    assert frame["mean ± sd"].tolist() == ["98.00 ± 1.41", "98.00 ± 0.00"]

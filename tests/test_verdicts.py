@@ -16,6 +16,7 @@ from helpers.verdicts import (
     gap_of_gains,
     inside,
     mean_gap,
+    over_trainings,
     points,
     reach_verdict,
     stand_for,
@@ -114,3 +115,10 @@ def test_stand_ins_are_found_by_what_they_stand_for():
     assert stand_for(records, "mnist", quantity="history") == []
     assert first(records, dataset="shapes") is records[1]
     assert first(records, dataset="mnist") is None
+
+
+def test_over_trainings_against_the_textbook():
+    found = over_trainings([1.0, 2.0, 3.0])
+    assert found.value == pytest.approx(2.0)
+    assert found.high == pytest.approx(2.0 + 4.302653 / np.sqrt(3))  # Student's t, two degrees
+    assert found.value - found.low == pytest.approx(found.high - found.value)
