@@ -12,7 +12,14 @@ import yaml
 
 from helpers.datasets import DATASETS
 from helpers.reported import read_reported
-from helpers.settings import CHAPTERS, NOTEBOOKS, PROJECT, notebook_defaults, validate
+from helpers.settings import (
+    CHAPTERS,
+    NOTEBOOKS,
+    PROJECT,
+    load_profile,
+    notebook_defaults,
+    validate,
+)
 
 PROJECT_TABLE = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 DIRECT = [
@@ -234,3 +241,28 @@ def test_no_large_or_foreign_file_is_committed():
         if path.is_file() and not name.startswith("reports/"):
             assert path.stat().st_size < 1_000_000, name
             assert path.suffix not in (".keras", ".npz", ".pkl", ".zip", ".gz"), name
+
+
+COMPARED = ("n_train", "n_test", "epochs", "steps", "n_members", "n_more", "variant_members", "n_seeds",
+            "retrain_epochs", "retrain_steps", "restarts", "outside_n_test", "lbfgs_n_test",
+            "n_classes", "input_size")  # fmt: skip
+
+
+def profile_table():
+    """What each profile changes, as the README shows it: values of its data sets, in their order."""
+    rows = []
+    for name in COMPARED:
+        cells = []
+        for profile in ("quick", "smoke-real", "standard", "paper"):
+            values = {
+                run.dataset: run.parameters[name]
+                for run in load_profile(profile).runs
+                if run.dataset and name in run.parameters
+            }
+            cells.append(", ".join(str(value) for value in values.values()))
+        rows.append(f"| `{name}` | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def test_the_readme_says_what_each_profile_changes():
+    assert profile_table() in (PROJECT / "README.md").read_text()
