@@ -3,6 +3,7 @@ import json
 import pytest
 from test_claims import bagging, retraining
 
+from helpers import settings
 from helpers.evaluation import Records
 from helpers.report.output import FORMAT
 from helpers.report.publish import BEGIN, END, publish, results, with_results
@@ -91,3 +92,11 @@ def test_an_unfinished_build_is_not_published(build, readme, tmp_path, changes, 
 def test_a_readme_without_a_place_is_refused():
     with pytest.raises(ParameterError, match="no place for the results"):
         with_results("# Title", "table")
+
+
+def test_the_readmes_results_are_those_of_the_published_records():
+    text = (settings.PROJECT / "README.md").read_text()
+    published = sorted((settings.PROJECT / "reports").glob("*/records"))
+    assert len(published) <= 1, "the README has room for the results of one build"
+    expected = results(published[0].parent) if published else ""
+    assert with_results(text, expected) == text
