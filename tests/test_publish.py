@@ -41,7 +41,10 @@ def write_manifest(folder, **changes):
     manifest = {
         "format": FORMAT, "profile": "standard", "status": "done", "revision": "abc",
         "started": "2026-01-02T03:04:05", "datasets": [],
-        "runs": {"01_data": {"name": "01_data", "status": "done"}},
+        "runs": {
+            run.slug: {"name": run.name, "status": "done", "parameters": run.parameters}
+            for run in settings.load_profile("standard").runs
+        },
     }  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps(manifest | changes))
 
@@ -80,9 +83,14 @@ def test_publishing_again_changes_nothing(build, readme, tmp_path):
     [
         ({"status": "failed"}, "not finished"),
         ({"runs": {"x": {"name": "03_attacks:mnist", "status": "waiting"}}}, "03_attacks:mnist"),
+        ({"runs": {"x": {"name": "01_data", "status": "done", "parameters": {}}}}, "01_data, 02_m"),
+        ({"revision": "abc (modified)"}, "not committed"),
+        ({"revision": None}, "not committed"),
     ],
 )
-def test_an_unfinished_build_is_not_published(build, readme, tmp_path, changes, message):
+def test_an_unfinished_or_unrepeatable_build_is_not_published(
+    build, readme, tmp_path, changes, message
+):
     write_manifest(build, **changes)
     with pytest.raises(ParameterError, match=message):
         publish(build, tmp_path / "reports", readme)

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -98,12 +98,15 @@ def run_chapter(job: Job, run: Run, progress: Progress) -> dict[str, Any]:
     return entry
 
 
+Write = Callable[[], None]  # of the manifest, as it then stands
+
+
 def _times(entry: dict[str, Any] | None) -> dict[str, Any]:
     return {key: (entry or {}).get(key) for key in ("started", "seconds", "peak_memory_mib")}
 
 
 def _execute_all(
-    job: Job, record: dict[str, Any], past: dict[str, float], stream: TextIO
+    job: Job, record: dict[str, Any], past: dict[str, float], write: Write, stream: TextIO
 ) -> dict[str, ChapterFailed]:
     """Run or reuse every selected run; returns the failures, by slug."""
     runs, failures = job.runs(), {}
@@ -140,7 +143,7 @@ def _execute_all(
             extra = {key: entry[key] for key in ("cell", "error") if key in entry}
             record["runs"][run.slug] = manifest.run_entry(run, status, **_times(entry), **extra)
             record["datasets"] = manifest.datasets(job.output, [r.slug for r in job.profile.runs])
-            manifest.write(job.output, record)
+            write()
             if failures and not job.keep_going:
                 break
     finally:
@@ -190,11 +193,14 @@ def stitch_page(job: Job, record: dict[str, Any], failures: dict[str, ChapterFai
 
 def _begin(job: Job) -> tuple[dict[str, Any], dict[str, float]]:
     """Clean the folder as far as asked, and write the first manifest; returns past times too."""
-    earlier = (read_manifest(job.output) or {}).get("runs", {})
+    before = read_manifest(job.output) or {}
+    earlier = before.get("runs", {})
     past = {entry["name"]: entry["seconds"] for entry in earlier.values() if entry.get("seconds")}
     record, slugs = manifest.start(job.profile), {run.slug for run in job.profile.runs}
-    if job.fresh and read_manifest(job.output):
+    if job.fresh and before:
         clear(job.output, slugs | set(earlier))
+    else:  # an interrupted build took its time too
+        record["spent_seconds"] = before.get("spent_seconds", 0.0)
     for slug in set(earlier) - slugs:  # the findings must not read what the profile dropped
         remove_run(job.output, slug)
     for run in job.profile.runs:
@@ -202,6 +208,17 @@ def _begin(job: Job) -> tuple[dict[str, Any], dict[str, float]]:
         record["runs"][run.slug] = manifest.run_entry(run, "waiting", **kept)
     manifest.write(job.output, record)
     return record, past
+
+
+def _writer(job: Job, record: dict[str, Any]) -> Write:
+    """Write the manifest with the time spent up to then."""
+    before, begun = record["spent_seconds"], time.monotonic()
+
+    def write() -> None:
+        record["spent_seconds"] = round(before + time.monotonic() - begun, 1)
+        manifest.write(job.output, record)
+
+    return write
 
 
 def build(job: Job, stream: TextIO) -> int:
@@ -228,13 +245,14 @@ def build(job: Job, stream: TextIO) -> int:
     begun = time.monotonic()
     with locked(job.output):
         record, past = _begin(job)
+        write = _writer(job, record)
         try:
             with _signals():
-                failures = _execute_all(job, record, past, stream)
-                code = _finish(job, record, failures, stream)
+                failures = _execute_all(job, record, past, write, stream)
+                code = _finish(job, record, failures, write, stream)
         except KeyboardInterrupt as error:
             record["status"], record["ended"] = "interrupted", manifest.now()
-            manifest.write(job.output, record)
+            write()
             stream.write("\nInterrupted. Finished chapters are kept: the same command goes on.\n")
             return 128 + getattr(error, "number", signal.SIGINT)
     stream.write(f"Took {duration(time.monotonic() - begun)}.\n")
@@ -242,7 +260,11 @@ def build(job: Job, stream: TextIO) -> int:
 
 
 def _finish(
-    job: Job, record: dict[str, Any], failures: dict[str, ChapterFailed], stream: TextIO
+    job: Job,
+    record: dict[str, Any],
+    failures: dict[str, ChapterFailed],
+    write: Write,
+    stream: TextIO,
 ) -> int:
     record["status"], record["ended"] = "failed" if failures else "done", manifest.now()
     for run in job.profile.runs:  # beside the selected ones, what else the page may show
@@ -250,7 +272,7 @@ def _finish(
         if entry["status"] == "waiting":
             entry["status"] = "kept" if job.outdated(run) == [] else "not built"
     if failures and not job.keep_going:
-        manifest.write(job.output, record)
+        write()
         stream.write(
             "No page was made. With --keep-going the other chapters are built, and a box "
             "stands in place of a failed one.\n"
@@ -267,5 +289,5 @@ def _finish(
             stream.write(f"It lies in {job.output.rejected}\n")
     elif failures:
         stream.write(f"INCOMPLETE, {len(failures)} failed: {', '.join(sorted(failures))}\n")
-    manifest.write(job.output, record)
+    write()
     return FAILED if problems or failures else DONE

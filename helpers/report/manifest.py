@@ -91,6 +91,7 @@ def start(profile: Profile) -> dict[str, Any]:
         "revision": revision(),
         "started": now(),
         "ended": None,
+        "spent_seconds": 0.0,  # working, with all that was interrupted and done again
         "versions": versions(),
         "machine": machine(),
         "datasets": [],

@@ -36,7 +36,8 @@ def publish(folder: Path, reports: Path | None = None, readme: Path | None = Non
     Raises
     ------
     ParameterError
-        If no build wrote the folder, it is not finished, has no page, or would take more than 30 MB.
+        If no build wrote the folder; it is not finished, has no page, was made with other values than
+        its profile's or from files that are not committed; or it would take more than 30 MB.
     """
     output = Output(folder.resolve())
     manifest = read_manifest(output)
@@ -48,6 +49,20 @@ def publish(folder: Path, reports: Path | None = None, readme: Path | None = Non
         raise ParameterError(
             f"--publish {folder}: this build is not finished ({manifest['status']}; "
             f"{', '.join(unfinished) or 'no page'}); run it to its end first"
+        )
+    found = {run["name"]: run["parameters"] for run in manifest["runs"].values()}
+    wanted = {run.name: run.parameters for run in settings.load_profile(manifest["profile"]).runs}
+    if found != wanted:
+        other = [
+            name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name)
+        ]
+        raise ParameterError(
+            f"--publish {folder}: {', '.join(sorted(other))} differ from the profile "
+            f"{manifest['profile']!r}; publish what the profile alone makes, without --only and --set"
+        )
+    if "modified" in (manifest["revision"] or "modified"):
+        raise ParameterError(
+            f"--publish {folder}: made from files that are not committed; commit them and build again"
         )
     size = sum(p.stat().st_size for name in KEPT for p in _files(output.folder / name))
     if size > MOST_BYTES:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from helpers import settings
 from helpers.report import citations, links
 from helpers.report.chapters import Chapter
+from helpers.report.progress import duration
 
 TEMPLATES = Path(__file__).parent / "template"
 REPORT = "Harms et al. 2019"  # the page's head cites it
@@ -42,6 +43,10 @@ def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Profile", f"{manifest['profile']}: {manifest['purpose']}"),
         ("Revision", manifest["revision"] or "unknown"),
         ("Started, ended (UTC)", f"{manifest['started']}, {manifest['ended']}"),
+        (
+            "Working time",
+            f"{duration(manifest['spent_seconds'])}, with what was interrupted or repeated",
+        ),
         ("Versions", versions),
         ("Platform", machine["platform"]),
         ("Processor", f"{machine['cpu']}, {machine['cores']} cores used"),
