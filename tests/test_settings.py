@@ -86,7 +86,7 @@ def test_a_missing_parameter_is_named():
 
 def test_the_attacked_member_must_exist():
     values = {**notebook_defaults("04_ensembles"), "member": 7}
-    with pytest.raises(ParameterError, match="n_members = 6"):
+    with pytest.raises(ParameterError, match="n_members = 4"):
         validate("04_ensembles", values)
 
 
