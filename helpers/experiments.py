@@ -82,7 +82,7 @@ class Images:
     key
         Identity.
     success
-        bool (n,): false where L-BFGS found no adversarial image.
+        bool (n,): false where L-BFGS, or Carlini and Wagner, found no adversarial image.
     """
 
     attack: str
@@ -466,7 +466,9 @@ class Experiment:
             return function(model, x, y, progress=title, **settings), everywhere
         if attack in outside_attacks.ATTACKS:
             x_adv = outside_attacks.attack_from_outside(attack, model, x, y, **settings)
-            return x_adv, everywhere
+            # Only Carlini and Wagner's leaves an image as it is where it finds nothing.
+            found = (x_adv != x).any(axis=(1, 2, 3)) if attack == "cw" else everywhere
+            return x_adv, found
         if attack == "targeted_bim":
             targets = random_targets(y, self.data.n_classes, settings.pop("seed"))
             x_adv = attacks.bim(model, x, targets, targeted=True, progress=title, **settings)

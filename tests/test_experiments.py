@@ -12,7 +12,8 @@ SMALL = {
     "n_train": 200, "n_test": 30, "epochs": 1, "epsilon": 0.2, "alpha": 0.05, "steps": 3,
     "lbfgs_n_test": 4, "lbfgs_c_steps": 2, "lbfgs_iterations": 3,
 }  # fmt: skip
-BEYOND = {"n_members": 2, "retrain_epochs": 1, "retrained_members": 1, "restarts": 1}
+BEYOND = {"n_members": 2, "retrain_epochs": 1, "retrained_members": 1, "restarts": 1,
+          "outside_n_test": 4, "outside_iterations": 10}  # fmt: skip
 
 
 def experiment(folder, **changes):
@@ -79,6 +80,14 @@ def test_another_epsilon_keeps_the_steps_ratio(first):
     assert images.parameters["alpha"] == pytest.approx(0.025)
     zero = first.attacked("bim", first.original(), epsilon=0.0)
     np.testing.assert_array_equal(zero.x_adv, zero.x)
+
+
+def test_an_outside_attack_tells_where_it_found_nothing(first):
+    images = first.attacked("cw", first.original())
+    assert len(images.x) == 4
+    changed = (images.x_adv != images.x).any(axis=(1, 2, 3))
+    np.testing.assert_array_equal(images.success, changed)
+    assert first.attacked("square", first.original()).success.all()
 
 
 def test_noise_is_the_same_for_all_models(first):
