@@ -140,7 +140,7 @@ BAD = [
     ({"alpha": np.inf}, "alpha = inf"),
     ({"steps": 0}, "steps = 0"),
     ({"norm": "l1"}, "linf, l2"),
-    ({"loss": "crossentropy"}, "cross_entropy, margin"),
+    ({"loss": "crossentropy"}, "cross_entropy, likelihood, margin"),
     ({"bounds": (1.0, 0.0)}, "low < high"),
     ({"batch_size": 0}, "batch_size = 0"),
 ]
