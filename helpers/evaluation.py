@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
+from math import prod
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -286,7 +287,7 @@ def independent_difference(n_correct_a: int, n_a: int, n_correct_b: int, n_b: in
 
 def distortion(x: np.ndarray, x_adv: np.ndarray) -> dict[str, np.ndarray]:
     """L2 and L-infinity norm of each image's perturbation, float64 (n,)."""
-    change = (x_adv.astype(np.float64) - x).reshape(len(x), -1)
+    change = (x_adv.astype(np.float64) - x).reshape(len(x), prod(x.shape[1:]))  # maybe of no image
     return {"l2": np.linalg.norm(change, axis=1), "linf": np.abs(change).max(1, initial=0.0)}
 
 

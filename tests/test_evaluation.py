@@ -93,6 +93,10 @@ def test_distortion_by_hand():
     sizes = distortion(x, x_adv)
     np.testing.assert_allclose(sizes["l2"], [0, 0.5], rtol=1e-6)
     np.testing.assert_allclose(sizes["linf"], [0, 0.4], rtol=1e-6)
+    assert {name: size.shape for name, size in distortion(x[:0], x[:0]).items()} == {
+        "l2": (0,),
+        "linf": (0,),
+    }
 
 
 def change(x, **where):

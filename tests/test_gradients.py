@@ -167,5 +167,5 @@ def test_a_model_whose_output_ignores_the_images_is_refused():
 
 
 def test_unknown_loss_names_the_known_ones():
-    with pytest.raises(ValueError, match="cross_entropy, margin, dlr"):
+    with pytest.raises(ValueError, match="cross_entropy, likelihood, margin, dlr"):
         gradients.loss_and_gradient(linear_model(), "crossentropy")
