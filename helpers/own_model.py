@@ -10,6 +10,7 @@ from zipfile import is_zipfile
 
 import keras
 import numpy as np
+from scipy.special import softmax
 
 from helpers import models
 from helpers.attacks import CHECKED
@@ -131,7 +132,8 @@ def load_classifier(path: Path, x: np.ndarray, n_classes: int) -> OwnModel:
     if stripped:
         model = _without_softmax(model)
         after = _outputs(path, model, tried)
-        if _are_probabilities(after) or not np.allclose(_softmax(after), before, atol=SAME):
+        again = softmax(after.astype(np.float64), axis=-1)
+        if _are_probabilities(after) or not np.allclose(again, before, atol=SAME):
             raise ValueError(
                 f"{path} returns probabilities, and they do not come from a softmax at its very end, "
                 "which could be taken off. Attacks need logits, because a saturated softmax has no "
@@ -213,11 +215,6 @@ def _outputs(path: Path, model: keras.Model, x: np.ndarray) -> np.ndarray:
 def _are_probabilities(outputs: np.ndarray) -> bool:
     sums = outputs.sum(-1, dtype=np.float64)
     return bool(np.allclose(sums, 1, atol=1e-4) and outputs.min() >= 0)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
 
 
 def _last(model: keras.Model) -> tuple[Any, Any]:

@@ -151,9 +151,10 @@ def test_help_and_list_exit_0_and_build_nothing(sandbox):
     assert not (sandbox.root / "build").exists()
 
 
-def test_command_line_imports_nothing_heavy():
+@pytest.mark.parametrize("module", ["cli", "compare"])
+def test_command_line_imports_nothing_heavy(module):
     code = (
-        "import sys, helpers.report.cli; "
+        f"import sys, helpers.report.{module}; "
         "print([m for m in ('tensorflow', 'keras', 'papermill', 'nbconvert', 'nbformat', "
         "'matplotlib') if m in sys.modules])"
     )

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -379,15 +377,3 @@ def test_a_manifest_of_something_else_is_refused(two):
     a.accuracy(150)
     (b.folder / "manifest.json").write_text("{}")
     assert "no build wrote this folder" in refused("--compare", a.folder, b.folder)
-
-
-def test_comparing_imports_nothing_heavy():
-    code = (
-        "import sys, helpers.report.compare; "
-        "print([m for m in ('tensorflow', 'keras', 'papermill', 'nbconvert', 'matplotlib') "
-        "if m in sys.modules])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"
