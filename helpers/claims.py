@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from helpers.datasets import DATASETS
-from helpers.evaluation import Difference, Record, independent_difference, mcnemar, select
+from helpers.evaluation import Difference, Record, independent_difference, mcnemar, plain, select
 from helpers.figures import ATTACK_NAMES
 from helpers.reported import counterparts, read_reported
 from helpers.verdicts import (
@@ -237,10 +237,8 @@ def _matches_table(records, number: int, tolerance: float) -> Iterator[Part]:
 
 def _retrained(records, *roles: str) -> Iterator[tuple[str, list[Record]]]:
     for dataset in stand_for(records, *roles, chapter="05_retraining", quantity="accuracy"):
-        yield (
-            dataset,
-            select(records, chapter="05_retraining", dataset=dataset, quantity="accuracy"),
-        )
+        held = select(records, chapter="05_retraining", dataset=dataset, quantity="accuracy")
+        yield dataset, plain(held)
 
 
 def _clean_accuracy_rises(records) -> Iterator[Part]:

@@ -23,6 +23,9 @@ from scipy.stats import binomtest
 
 from helpers.files import write_atomically
 
+# Parameters that mark a record as part of a series: its model and attack occur in the main results too.
+SERIES = frozenset({"sweep", "regenerate", "variant", "rung", "shared"})
+
 # float32 sums round: an image made within epsilon may measure this much more.
 TOLERANCE = 1e-6
 # Width of the Gaussian window of structural similarity, in pixels.
@@ -207,6 +210,11 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
 def select(records: Iterable[Record], **wanted: Any) -> list[Record]:
     """Keep the records whose attributes or parameters have the wanted values."""
     return [record for record in records if record.matches(**wanted)]
+
+
+def plain(records: Iterable[Record]) -> list[Record]:
+    """Leave out what belongs to a series of its own: sweeps, variants, rungs, shared examples."""
+    return [record for record in records if not SERIES & record.parameters.keys()]
 
 
 def one(records: Iterable[Record], **wanted: Any) -> Record:

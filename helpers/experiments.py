@@ -466,9 +466,9 @@ class Experiment:
             return function(model, x, y, progress=title, **settings), everywhere
         if attack in outside_attacks.ATTACKS:
             x_adv = outside_attacks.attack_from_outside(attack, model, x, y, **settings)
-            # Only Carlini and Wagner's leaves an image as it is where it finds nothing.
-            found = (x_adv != x).any(axis=(1, 2, 3)) if attack == "cw" else everywhere
-            return x_adv, found
+            if attack != "cw":
+                return x_adv, everywhere
+            return x_adv, gradients.logits(model, x_adv).argmax(-1) != y
         if attack == "targeted_bim":
             targets = random_targets(y, self.data.n_classes, settings.pop("seed"))
             x_adv = attacks.bim(model, x, targets, targeted=True, progress=title, **settings)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from markupsafe import Markup
 
 from helpers.datasets import DATASETS
-from helpers.evaluation import Record, select
+from helpers.evaluation import Record, plain, select
 from helpers.figures import ATTACK_NAMES
 from helpers.verdicts import VERDICTS, Verdict, first, gap, points
 
@@ -77,7 +77,7 @@ def _ensemble(records: Sequence[Record], dataset: str) -> Iterator[str]:
 
 
 def _retraining(records: Sequence[Record], dataset: str) -> Iterator[str]:
-    attack = "bim"
+    attack, records = "bim", plain(records)
     model = f"retrained {attack}"
     before, after = (
         first(records, model=name, attack=attack, source=name) for name in ("original", model)

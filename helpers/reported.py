@@ -10,7 +10,7 @@ import pandas as pd
 import yaml
 
 from helpers.datasets import DATASETS
-from helpers.evaluation import Record, select
+from helpers.evaluation import Record, plain, select
 from helpers.settings import PROJECT
 
 REPORTED = PROJECT / "data" / "reported.yaml"
@@ -32,7 +32,7 @@ def counterparts(entry: dict[str, Any], records: Sequence[Record]) -> list[Recor
     names = {
         name for name, spec in DATASETS.items() if (spec.stands_in_for or name) == entry["dataset"]
     }
-    return [r for r in select(records, **entry["match"]) if r.dataset in names]
+    return [r for r in plain(select(records, **entry["match"])) if r.dataset in names]
 
 
 def findings_table(reported: Sequence[dict[str, Any]], records: Sequence[Record]) -> pd.DataFrame:

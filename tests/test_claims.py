@@ -74,6 +74,16 @@ def retraining(dataset="mnist", before=0.90, clean=0.95, fgsm=0.8, bim=0.7, n=N,
     found = [one("original", "none", before)]
     for attack, share in (("fgsm", fgsm), ("bim", bim)):
         model = f"retrained {attack}"
+        # Series of the same models come first, and must not be taken for the main results.
+        for about in (
+            {"epsilon": 0.5, "sweep": "epsilon"},
+            {"epsilon": epsilon, "regenerate": "once"},
+        ):
+            rows = ((under, 0.01) for under in ("none", attack))
+            found += [
+                accuracy("05_retraining", dataset, model, *row, n, source=model, **about)
+                for row in rows
+            ]
         found += [one(model, "none", clean), one(model, attack, share)]
     return found
 

@@ -5,6 +5,7 @@ from test_claims import bagging, retraining
 
 from helpers import settings
 from helpers.evaluation import Records
+from helpers.report.manifest import run_entry
 from helpers.report.output import FORMAT
 from helpers.report.publish import BEGIN, END, publish, results, with_results
 from helpers.settings import ParameterError
@@ -42,7 +43,7 @@ def write_manifest(folder, **changes):
         "format": FORMAT, "profile": "standard", "status": "done", "revision": "abc",
         "started": "2026-01-02T03:04:05", "datasets": [],
         "runs": {
-            run.slug: {"name": run.name, "status": "done", "parameters": run.parameters}
+            run.slug: json.loads(json.dumps(run_entry(run, "done")))
             for run in settings.load_profile("standard").runs
         },
     }  # fmt: skip

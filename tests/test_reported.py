@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,11 @@ def accuracy(dataset, k=990, n=1000):
 def test_a_number_is_matched_on_its_data_set_and_its_stand_in_only():
     records = [accuracy("mnist"), accuracy("digits"), accuracy("cifar10"), accuracy("shapes")]
     assert [record.dataset for record in counterparts(ENTRY, records)] == ["mnist", "digits"]
+
+
+def test_a_sweep_is_not_the_number_that_was_reported():
+    swept = replace(accuracy("mnist", 10), parameters={"sweep": "epsilon", "epsilon": 0.5})
+    assert counterparts(ENTRY, [swept, accuracy("mnist")]) == [accuracy("mnist")]
 
 
 def test_measured_stands_beside_reported_under_its_own_name():

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers import settings
-from helpers.evaluation import Record, read_records, select
+from helpers.evaluation import Record, plain, read_records, select
 from helpers.files import write_atomically
+from helpers.report.manifest import run_entry
 from helpers.report.output import Output, read_manifest
 from helpers.settings import ParameterError
 
@@ -51,7 +52,8 @@ def publish(folder: Path, reports: Path | None = None, readme: Path | None = Non
             f"{', '.join(unfinished) or 'no page'}); run it to its end first"
         )
     found = {run["name"]: run["parameters"] for run in manifest["runs"].values()}
-    wanted = {run.name: run.parameters for run in settings.load_profile(manifest["profile"]).runs}
+    profile = settings.load_profile(manifest["profile"])
+    wanted = {run.name: run_entry(run, "")["parameters"] for run in profile.runs}
     if found != wanted:
         other = [
             name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name)
@@ -76,10 +78,11 @@ def publish(folder: Path, reports: Path | None = None, readme: Path | None = Non
     for name in KEPT:
         source = output.folder / name
         (shutil.copytree if source.is_dir() else shutil.copy2)(source, part / name)
+    readme = readme or settings.PROJECT / "README.md"
+    text = with_results(readme.read_text(), results(part))  # before anything is replaced
     shutil.rmtree(target, ignore_errors=True)
     part.rename(target)
-    readme = readme or settings.PROJECT / "README.md"
-    write_atomically(readme, with_results(readme.read_text(), results(target)))
+    write_atomically(readme, text)
     return target
 
 
@@ -128,17 +131,16 @@ def results(folder: Path) -> str:
 
 def _models(records: Sequence[Record], dataset: str):
     """Find the records of each model's row."""
-    held = [r for r in records if r.dataset == dataset and r.quantity == "accuracy"]
-    held = [r for r in held if not r.parameters.get("sweep") and not r.parameters.get("shared")]
+    held = plain(select(records, dataset=dataset, quantity="accuracy"))
     size = select(records, dataset=dataset, quantity="bagging")[0].values["n_members"]
     for title, chapter, model, wanted in (
         ("original", "05_retraining", "original", {}),
         (f"ensemble of {size}, attack on original", "04_ensembles", "ensemble",
          {"n_members": size, "made_on": "original", "vote": "mean"}),
         (f"ensemble of {size}", "04_ensembles", "ensemble", {"white_box": True}),
-        ("retrained on FGSM", "05_retraining", "retrained fgsm", {"regenerate": None}),
-        ("retrained on BIM", "05_retraining", "retrained bim", {"regenerate": None}),
-        ("retrained on PGD", "05_retraining", "retrained pgd", {"regenerate": None}),
+        ("retrained on FGSM", "05_retraining", "retrained fgsm", {}),
+        ("retrained on BIM", "05_retraining", "retrained bim", {}),
+        ("retrained on PGD", "05_retraining", "retrained pgd", {}),
     ):  # fmt: skip
         found = select(held, chapter=chapter, model=model, **wanted)
         if found:
