@@ -408,7 +408,7 @@ class Experiment:
         return Images(attack, source.name, x, y, made["x_adv"], settings, key, made["success"])
 
     def _look_at_gradients(self, source: Subject) -> None:
-        if source.name in self._gradients:
+        if source.key in self._gradients:
             return
         x, y = self.data.x_test, self.data.y_test
 
@@ -418,7 +418,7 @@ class Experiment:
         key = {"kind": "gradients", "model": source.key, "data": self.data.digest}
         name = f"{self.data.name}-gradients"
         share = float(self.store.arrays(name, key, make, code=CHECK_CODE)["share"])
-        self._gradients[source.name] = share > 0 and (
+        self._gradients[source.key] = share > 0 and (
             f"{source.name}: the gradient is zero in every pixel of {share:.0%} of the images"
         )
 
@@ -500,8 +500,8 @@ class Experiment:
         code = (*(LBFGS_CODE if images.attack == "lbfgs" else ATTACK_CODE), "validity")
         made = self.store.arrays(name, key, make, code=code)
         if not made["repeats"]:
-            self._repeats[subject.name] = f"{subject.name} answers differently when asked again"
-        self._repeats.setdefault(subject.name, False)
+            self._repeats[subject.key] = f"{subject.name} answers differently when asked again"
+        self._repeats.setdefault(subject.key, False)
         return made["logits"]
 
     def seen(self, logits: np.ndarray) -> list[str]:

@@ -13,11 +13,11 @@ from helpers.ensembles import vote
 from helpers.evaluation import Record, Records
 from helpers.experiments import Experiment, Subject
 
-# Ways to go down the ensemble's own loss: which mean is differentiated, under which loss.
+# Ways to go down the ensemble's own loss: which mean is differentiated, with which options.
 WHITE_BOX = {
-    "itself, mean probability": ("probabilities", "cross_entropy"),
-    "itself, mean loss": ("log_probabilities", "likelihood"),
-    "itself, mean logits": ("logits", "cross_entropy"),
+    "itself, mean probability": ("probabilities", {}),
+    "itself, mean loss": ("log_probabilities", {"loss": "likelihood"}),
+    "itself, mean logits": ("logits", {}),
 }
 
 
@@ -62,9 +62,9 @@ def climb(
     for name, source in sources.items():
         right[name] = _right(experiment, members, experiment.attacked(attack, source))
     of_members = [right[f"member {k}"] for k in range(1, size + 1)]
-    for name, (combine, loss) in WHITE_BOX.items():
+    for name, (combine, options) in WHITE_BOX.items():
         source = experiment.ensemble(list(members), f"ensemble of {combine}", combine=combine)
-        images = experiment.attacked(attack, source, loss=loss)
+        images = experiment.attacked(attack, source, **options)
         right[name] = _right(experiment, members, images)
     rungs = {
         "the original model": right["the original model"],

@@ -64,7 +64,12 @@ def attack_from_outside(
     ball = {"norm": np.inf, "eps": epsilon}
     common = {"batch_size": batch_size, "verbose": False}
     if name == "square":
-        made = evasion.SquareAttack(estimator, max_iter=10 * iterations, **ball, **common)
+        height, width = x.shape[1:3]
+        # The share of the image that its first squares cover; ART cannot place one as long as a side.
+        share = min(0.8, (min(height, width) - 1) ** 2 / (height * width))
+        made = evasion.SquareAttack(
+            estimator, max_iter=10 * iterations, p_init=share, **ball, **common
+        )
     elif name == "auto_pgd":
         made = evasion.AutoProjectedGradientDescent(
             estimator, eps_step=2 * epsilon, max_iter=iterations, nb_random_init=1, loss_type=None,

@@ -55,3 +55,11 @@ def test_the_same_seed_gives_the_same_images_and_leaves_numpys_generator_alone(t
 def test_an_unknown_name_is_refused(trained):
     with pytest.raises(ValueError, match="square, auto_pgd, cw"):
         made(trained, "deepfool")
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 1), (5, 8, 1), (20, 28, 1)])
+def test_square_takes_images_of_any_shape(shape):
+    model, x = small_network(shape=shape), np.full((3, *shape), 0.5, np.float32)
+    y = np.arange(3, dtype=np.int32)
+    x_adv = attack_from_outside("square", model, x, y, epsilon=0.1, iterations=2, seed=0)
+    check_adversarial(x, x_adv, epsilon=0.1)
