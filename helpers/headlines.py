@@ -9,6 +9,7 @@ from markupsafe import Markup
 from helpers.datasets import DATASETS
 from helpers.evaluation import Record, plain, select
 from helpers.figures import ATTACK_NAMES
+from helpers.ladder import WORST_RUNG
 from helpers.verdicts import VERDICTS, Verdict, first, gap, points
 
 
@@ -69,10 +70,12 @@ def _ensemble(records: Sequence[Record], dataset: str) -> Iterator[str]:
     own = first(records, model="ensemble", attack=attack, white_box=True)
     if None in (alone, transfer, own):
         return
+    worst = first(records, model="ensemble", attack=attack, rung=WORST_RUNG)
+    more = f", under the worst of all attacks tried, on {_percent(worst)}" if worst else ""
     yield (
         f"{dataset}, {ATTACK_NAMES[attack]} at ε = {alone.parameters['epsilon']:g}: the original model "
         f"is right on {_percent(alone)}. On the same images the ensemble of {size} is right on "
-        f"{_percent(transfer)}; when the ensemble itself is attacked, on {_percent(own)}."
+        f"{_percent(transfer)}; when the ensemble itself is attacked, on {_percent(own)}{more}."
     )
 
 

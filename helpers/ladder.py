@@ -21,6 +21,10 @@ WHITE_BOX = {
 }
 
 
+# The last rung: an image counts as right if no attack of the ladder fools the ensemble with it.
+WORST_RUNG = "all of these, worst"
+
+
 def climb(
     experiment: Experiment,
     records: Records,
@@ -72,7 +76,7 @@ def climb(
         f"member {attacked}": right[f"member {attacked}"],
         "every member, worst": np.all(of_members, axis=0),
         **{name: right[name] for name in WHITE_BOX},
-        "all of these, worst": np.all(list(right.values()), axis=0),
+        WORST_RUNG: np.all(list(right.values()), axis=0),
     }
     epsilon = experiment.p.epsilon
     found = {}

@@ -1,5 +1,7 @@
 """Each claim on made-up records: it holds where it should, and fails where it should."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -101,7 +103,7 @@ def tables(dataset, shares, n=100_000):
 
 
 def beyond(ensemble, fgsm, bim, dataset="mnist"):
-    models = {"ensemble": ensemble, "retrained fgsm": fgsm, "retrained bim": bim}
+    models = {"ensemble of 2": ensemble, "retrained fgsm": fgsm, "retrained bim": bim}
     return [
         accuracy("07_beyond", dataset, model, "pgd", share, source=model, epsilon=0.1)
         for model, share in models.items()
@@ -388,3 +390,10 @@ def test_claims_of_ensembles_may_fall_with_another_seed(name, records, base, att
     found = verdict(name, records + again)
     assert found.verdict == UNDECIDED
     assert "mean of 3 trainings" in found.parts[-1].numbers
+
+
+def test_one_member_is_no_ensemble_against_the_unknown():
+    rows = [replace(r, model=r.model.replace("of 2", "of 1")) for r in beyond(0.5, 0.4, 0.3)]
+    found = verdict("C17", rows)
+    assert found.verdict == ABSENT
+    assert "two members" in found.parts[0].numbers

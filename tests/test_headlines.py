@@ -1,4 +1,4 @@
-from test_claims import bagging, retraining
+from test_claims import accuracy, bagging, retraining
 
 from helpers import claims
 from helpers.evaluation import Record
@@ -29,6 +29,13 @@ def test_headlines_quote_the_records():
     assert "from 40.0 % to 70.0 %" in retrained
     assert "+5.0 [" in retrained
     assert "40 cases; they found none" in sound
+
+
+def test_the_worst_rung_of_the_ladder_is_told():
+    about = {"rung": "all of these, worst", "epsilon": 0.1}
+    worst = accuracy("04_ensembles", "mnist", "ensemble", "bim", 0.25, **about)
+    assert "under the worst of all attacks tried, on 25.0 %" in said([*bagging(), worst])[1]
+    assert "worst" not in said(bagging())[1]
 
 
 def test_each_verdict_is_counted_once():
