@@ -89,10 +89,10 @@ class OwnModel:
     @property
     def note(self) -> str:
         """The same in a line."""
-        softmax = ", its softmax taken off" if self.stripped else ""
+        stripped = ", its softmax taken off" if self.stripped else ""
         return (
             f"{self.file}: {self.model.output_shape[-1]} outputs, {self.model.count_params():,} weights"
-            f"{softmax}, SHA-256 {self.digest[:16]}"
+            f"{stripped}, SHA-256 {self.digest[:16]}"
         )
 
 
