@@ -20,7 +20,6 @@ WHITE_BOX = {
     "itself, mean logits": ("logits", {}),
 }
 
-
 # The last rung: an image counts as right if no attack of the ladder fools the ensemble with it.
 WORST_RUNG = "all of these, worst"
 
