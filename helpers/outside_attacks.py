@@ -12,6 +12,10 @@ from helpers.attacks import check_images
 
 ATTACKS = ("square", "auto_pgd", "cw")
 
+# Carlini and Wagner's constants tried, and the least steps for each of them.
+CW_CONSTANTS = 3
+CW_STEPS = 10
+
 
 def attack_from_outside(
     name: str,
@@ -37,8 +41,8 @@ def attack_from_outside(
         Largest change of a pixel; ``cw`` has none.
     iterations
         Most steps of ``auto_pgd``. ``square`` gets ten queries for each, as a query costs no gradient
-        and tells less; ``cw`` spends a tenth on each of its five constants, as ART searches along
-        every step.
+        and tells less; ``cw`` takes a tenth on each of its constants, as ART searches along every
+        step, but at least ten, for with fewer it finds nothing and looks like a defence.
     seed
         Seed of what is drawn at random. ART draws from NumPy's global generator, which is put back.
 
@@ -77,8 +81,8 @@ def attack_from_outside(
         )  # fmt: skip
     else:
         made = evasion.CarliniL2Method(
-            estimator, max_iter=-(-iterations // 10), binary_search_steps=5, initial_const=1.0,
-            max_halving=3, max_doubling=3, **common,
+            estimator, max_iter=cw_steps(iterations), binary_search_steps=CW_CONSTANTS,
+            initial_const=1.0, learning_rate=0.1, max_halving=3, max_doubling=3, **common,
         )  # fmt: skip
     state = np.random.get_state()  # noqa: NPY002
     np.random.seed(seed)  # noqa: NPY002
@@ -90,3 +94,8 @@ def attack_from_outside(
     if name != "cw":  # ART's float32 sums may leave the ball by a rounding error
         x_adv = np.clip(x_adv, x - np.float32(epsilon), x + np.float32(epsilon))
     return np.clip(x_adv, 0, 1)
+
+
+def cw_steps(iterations: int) -> int:
+    """Steps that ``cw`` takes for each of its constants when so many iterations are asked for."""
+    return max(CW_STEPS, iterations // 10)

@@ -27,6 +27,10 @@ GREY = 0.5
 
 # Attacks that only ever add effort to the one before.
 EFFORT = ("fgsm", "bim", "pgd")
+# Attacks that see scores only, no gradients.
+BLACK_BOX = ("square",)
+# Attacks that may go as far as they must.
+UNBOUND = ("lbfgs", "cw")
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ def compare(records: Iterable[Record], n_classes: int) -> list[Check]:
         check("more effort helps the defender", _efforts(records)),
         check("noise does as much as the attack", _noises(records)),
         check("transfer beats white-box", _transfers(records)),
+        check("black box beats white-box", _black_boxes(records)),
         check("boundless attacks leave more than chance", _boundless(records, 1 / n_classes)),
     ]
 
@@ -139,13 +144,13 @@ def _noises(records: list[Record]) -> Iterator[str | bool]:
 
 
 def _transfers(records: list[Record]) -> Iterator[str | bool]:
-    whole = max((r.parameters.get("n_members", 0) for r in records), default=0)
     for white_box, other in _pairs(records, records):
         about = other.parameters
         if other.attack != white_box.attack or about.get("source") == other.model:
             continue
         # Of an ensemble's accuracies by size and rule, only its own are the same model's.
-        if about.get("n_members", whole) < whole or about.get("vote", "mean") != "mean":
+        size = white_box.parameters.get("n_members")
+        if about.get("n_members", size) != size or about.get("vote", "mean") != "mean":
             continue
         made_on = about.get("source") or about.get("made_on")
         if made_on is None:  # the worst of several attacks
@@ -156,16 +161,47 @@ def _transfers(records: list[Record]) -> Iterator[str | bool]:
         )
 
 
+def _black_boxes(records: list[Record]) -> Iterator[str | bool]:
+    for white_box in records:
+        if white_box.attack != EFFORT[-1] or white_box.parameters.get("source") != white_box.model:
+            continue
+        for other in records:
+            same = {"source": white_box.model, "epsilon": white_box.parameters["epsilon"]}
+            right = other.arrays["correct"]
+            # They take longer, and are made on the first of the images only.
+            there = white_box.arrays["correct"][: len(right)]
+            if (
+                other.attack not in BLACK_BOX
+                or other.model != white_box.model
+                or any(other.parameters.get(name) != value for name, value in same.items())
+                or len(there) != len(right)
+            ):
+                continue
+            yield (
+                there.mean() > right.mean()
+                and mcnemar(there, right) < SIGNIFICANT
+                and (
+                    f"{white_box.model}: {there.mean():.1%} under {white_box.attack.upper()}, but "
+                    f"{_say(other)} under {other.attack}, which sees no gradient, on the same images"
+                )
+            )
+
+
 def _boundless(records: list[Record], chance: float) -> Iterator[str | bool]:
     for record in records:
         about = record.parameters
-        if record.attack not in EFFORT[1:] or about.get("source") != record.model:
+        if about.get("source") != record.model:
             continue
-        if about["epsilon"] >= GREY and _fills_the_ball(record):
-            yield record.values["low"] > chance and (
-                f"{record.model} under {record.attack.upper()}, ε = {about['epsilon']:g}: "
-                f"{_say(record)}, where every image can be turned into the same grey one"
-            )
+        if record.attack in UNBOUND:
+            size, reason = "", "though it may go as far as it must: its search failed"
+        elif record.attack in EFFORT[1:] and about["epsilon"] >= GREY and _fills_the_ball(record):
+            size = f", ε = {about['epsilon']:g}"
+            reason = "where every image can be turned into the same grey one"
+        else:
+            continue
+        yield record.values["low"] > chance and (
+            f"{record.model} under {record.attack.upper()}{size}: {_say(record)}, {reason}"
+        )
 
 
 def _better(a: Record, b: Record) -> bool:

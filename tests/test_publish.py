@@ -1,10 +1,11 @@
 import json
 
 import pytest
-from test_claims import bagging, retraining
+from test_claims import accuracy, bagging, retraining
 
 from helpers import settings
 from helpers.evaluation import Records
+from helpers.ladder import WORST_RUNG
 from helpers.report.manifest import run_entry
 from helpers.report.output import FORMAT
 from helpers.report.publish import BEGIN, END, publish, results, with_results
@@ -15,9 +16,9 @@ from helpers.settings import ParameterError
 def build(tmp_path):
     """A finished build with made-up records."""
     folder = tmp_path / "build"
-    for record in bagging() + retraining():
+    for record in bagging() + rung() + retraining() + large():
         records = WRITERS.get((folder, record.chapter)) or Records(
-            folder, record.chapter, "mnist", 0
+            folder, record.chapter, record.dataset, 0
         )
         WRITERS[folder, record.chapter] = records
         records.add(
@@ -32,6 +33,21 @@ def build(tmp_path):
 
 
 WRITERS = {}
+
+
+def rung():
+    about = {"rung": WORST_RUNG, "epsilon": 0.1}
+    return [accuracy("04_ensembles", "mnist", "ensemble", "bim", 0.25, **about)]
+
+
+def large():
+    place = ("06_tiny_imagenet", "tiny_imagenet")
+    itself = {"white_box": True, "source": "original", "epsilon": 0.02}
+    return [
+        accuracy(*place, "original", "none", 0.5, white_box=True),
+        accuracy(*place, "original", "fgsm", 0.125, **itself),
+        accuracy(*place, "ensemble", "fgsm", 0.375, vote="mean", epsilon=0.02),
+    ]
 
 
 def plain(values):
@@ -67,8 +83,10 @@ def test_a_build_is_copied_and_its_results_stand_in_the_readme(build, readme, tm
     assert text.endswith("\n\nMore.\n")
     assert "former results" not in text
     assert results(target) in text
-    assert "| mnist | original | 0.1 | 90.0 |" not in text  # no attacked original in these records
-    assert "| mnist | ensemble of 10 | " in text
+    assert "| mnist | ensemble of 10 |  | 30.0 | 30.0 | 30.0 | – | 30.0 |" in text
+    assert "| mnist | ensemble of 10, worst of all attacks | 0.1 | – | – | 25.0 | – | – |" in text
+    assert "| tiny_imagenet | original | 0.02 | 50.0 | 12.5 | – | – | – |" in text
+    assert "| tiny_imagenet | ensemble, attack on original | 0.02 | – | 37.5 |" in text
     assert "| mnist | retrained on FGSM | 0.1 | 95.0 | 80.0 |" in text
 
 

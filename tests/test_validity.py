@@ -33,7 +33,7 @@ def test_a_sound_evaluation_gives_no_warning(records):
     add(records, "fgsm", 30, source="member 1")
     checks = validity.compare(records.all, CLASSES)
     assert all(check.warnings == () for check in checks)
-    assert [check.compared for check in checks] == [3, 3, 1, 0]
+    assert [check.compared for check in checks] == [3, 3, 1, 0, 0]
 
 
 def test_more_steps_that_help_the_defender(records):
@@ -109,8 +109,8 @@ def test_a_model_that_draws_at_random_does_not_repeat():
 
 
 def test_an_ensembles_transfer_is_compared_with_the_attack_on_itself_and_its_parts_are_not(records):
-    add(records, "bim", 30, model="ensemble", white_box=True)
-    for size, n_correct in ((1, 5), (2, 10)):
+    add(records, "bim", 30, model="ensemble", white_box=True, n_members=2)
+    for size, n_correct in ((1, 5), (2, 10), (3, 5)):  # of three: members beyond the ensemble
         about = {"epsilon": 0.1, "vote": "mean", "made_on": "original", "n_members": size}
         correct = np.arange(N) < n_correct
         records.accuracy(correct, model="ensemble", attack="bim", parameters=about)
@@ -140,4 +140,28 @@ def test_boundless_is_said_of_iterated_attacks_with_room_enough_only(records):
     add(records, "fgsm", 30, epsilon=0.5)
     add(records, "bim", 30, epsilon=0.5, alpha=0.01)
     add(records, "bim", 30, epsilon=0.3, alpha=0.2)
-    assert validity.compare(records.all, CLASSES)[3].compared == 0
+    assert validity.compare(records.all, CLASSES)[4].compared == 0
+
+
+@pytest.mark.parametrize(("n_correct", "n_warnings"), [(20, 0), (4, 1)])
+def test_a_black_box_that_beats_the_gradient_on_the_same_images(records, n_correct, n_warnings):
+    add(records, "pgd", 30)
+    parameters = {"source": "original", "epsilon": 0.1}
+    for model in ("original", "member 1"):  # the other has no PGD to be compared with
+        correct = np.arange(20) < n_correct
+        records.accuracy(correct, model=model, attack="square", parameters=parameters)
+    checks = {check.name: check for check in validity.compare(records.all, CLASSES)}
+    check = checks["black box beats white-box"]
+    assert (check.compared, len(check.warnings)) == (1, n_warnings)
+    assert not n_warnings or "100.0% under PGD, but 20.0% under square" in check.warnings[0]
+
+
+@pytest.mark.parametrize("attack", ["lbfgs", "cw"])
+def test_an_attack_without_bound_that_fails_is_no_defence(records, attack):
+    for model, n_correct, source in (
+        ("original", 2, "original"), ("retrained fgsm", 30, "retrained fgsm"),
+        ("ensemble", 30, "original"),
+    ):  # fmt: skip
+        add(records, attack, n_correct, model=model, source=source)
+    (warning,) = found(records)["boundless attacks leave more than chance"]
+    assert f"retrained fgsm under {attack.upper()}: 75.0%" in warning

@@ -17,6 +17,7 @@ from helpers.settings import ParameterError
 KEPT = ("report.html", "manifest.json", "records", "tables")
 MOST_BYTES = 30_000_000
 BEGIN, END = "<!-- results: written by build_report.sh --publish -->", "<!-- end of results -->"
+LARGE = "06_tiny_imagenet"
 COLUMNS = {"none": "clean", "fgsm": "FGSM", "bim": "BIM", "pgd": "PGD", "lbfgs": "L-BFGS"}
 
 
@@ -118,7 +119,8 @@ def results(folder: Path) -> str:
         "| data | model | ε | " + " | ".join(COLUMNS.values()) + " |",
         "|---|---|---:|" + "---:|" * len(COLUMNS),
     ]
-    for dataset in dict.fromkeys(r.dataset for r in select(records, quantity="bagging")):
+    shown = select(records, quantity="bagging") + select(records, chapter=LARGE)
+    for dataset in dict.fromkeys(r.dataset for r in shown):
         lines += [_row(dataset, name, found) for name, found in _models(records, dataset)]
     said = headlines(records, judge_all(records))
     lines += [
@@ -131,17 +133,36 @@ def results(folder: Path) -> str:
 
 def _models(records: Sequence[Record], dataset: str):
     """Find the records of each model's row."""
-    held = plain(select(records, dataset=dataset, quantity="accuracy"))
-    size = select(records, dataset=dataset, quantity="bagging")[0].values["n_members"]
-    for title, chapter, model, wanted in (
-        ("original", "05_retraining", "original", {}),
-        (f"ensemble of {size}, attack on original", "04_ensembles", "ensemble",
-         {"n_members": size, "made_on": "original", "vote": "mean"}),
-        (f"ensemble of {size}", "04_ensembles", "ensemble", {"white_box": True}),
-        ("retrained on FGSM", "05_retraining", "retrained fgsm", {}),
-        ("retrained on BIM", "05_retraining", "retrained bim", {}),
-        ("retrained on PGD", "05_retraining", "retrained pgd", {}),
-    ):  # fmt: skip
+    from helpers.ladder import WORST_RUNG
+
+    accuracies = select(records, dataset=dataset, quantity="accuracy")
+    held = plain(accuracies) + select(accuracies, rung=WORST_RUNG)
+    itself = {"white_box": True}
+    retrained = {f"retrained on {COLUMNS[a]}": f"retrained {a}" for a in ("fgsm", "bim", "pgd")}
+    if about := select(records, dataset=dataset, quantity="bagging"):
+        size, bagging, retraining = about[0].values["n_members"], "04_ensembles", "05_retraining"
+        transfer = {"n_members": size, "made_on": "original", "vote": "mean"}
+        rows = [
+            ("original", retraining, "original", {}),
+            (f"ensemble of {size}, attack on original", bagging, "ensemble", transfer),
+            (f"ensemble of {size}", bagging, "ensemble", itself),
+            (
+                f"ensemble of {size}, worst of all attacks",
+                bagging,
+                "ensemble",
+                {"rung": WORST_RUNG},
+            ),
+        ]
+        rows += [(title, retraining, model, {}) for title, model in retrained.items()]
+    else:
+        rows = [
+            ("original", LARGE, "original", itself),
+            ("noise and subsampling", LARGE, "member 1", itself),
+            ("ensemble, attack on original", LARGE, "ensemble", {"vote": "mean"}),
+            ("ensemble", LARGE, "ensemble", itself),
+        ]
+        rows += [(title, LARGE, model, itself) for title, model in retrained.items()]
+    for title, chapter, model, wanted in rows:
         found = select(held, chapter=chapter, model=model, **wanted)
         if found:
             yield title, {r.attack: r for r in found if r.attack in COLUMNS}
