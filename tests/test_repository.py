@@ -243,9 +243,11 @@ def test_no_large_or_foreign_file_is_committed():
             assert path.suffix not in (".keras", ".npz", ".pkl", ".zip", ".gz"), name
 
 
-COMPARED = ("n_train", "n_test", "epochs", "steps", "n_members", "n_more", "variant_members", "n_seeds",
-            "retrain_epochs", "retrain_steps", "restarts", "outside_n_test", "lbfgs_n_test",
-            "n_classes", "input_size")  # fmt: skip
+COMPARED = (
+    "n_train", "n_test", "epochs", "steps", "n_members", "n_rivals", "n_more", "variant_members",
+    "n_seeds", "retrain_epochs", "retrain_steps", "retrained_members", "restarts", "outside_n_test",
+    "outside_iterations", "lbfgs_n_test", "n_classes", "input_size",
+)  # fmt: skip
 
 
 def profile_table():

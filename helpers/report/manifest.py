@@ -20,7 +20,8 @@ from helpers.report.output import FORMAT, Output
 from helpers.report.stamps import FOLDERS
 from helpers.settings import Profile, Run
 
-PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "matplotlib", "papermill", "nbconvert")
+PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "matplotlib", "adversarial-robustness-toolbox",
+            "papermill", "nbconvert")  # fmt: skip
 PROJECT_PACKAGE = "adversarial-examples-report"
 
 

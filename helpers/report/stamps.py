@@ -26,7 +26,7 @@ REAL_DATA = {
     "cifar10": "cifar-10-batches-bin",
     "tiny_imagenet": "tiny-imagenet-200",
 }
-PACKAGES = ("tensorflow", "keras", "numpy", "matplotlib")
+PACKAGES = ("tensorflow", "keras", "numpy", "matplotlib", "adversarial-robustness-toolbox")
 KEY = "report"  # in the executed notebook's metadata
 
 
