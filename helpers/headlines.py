@@ -10,6 +10,7 @@ from helpers.datasets import DATASETS
 from helpers.evaluation import Record, plain, select
 from helpers.figures import ATTACK_NAMES
 from helpers.ladder import WORST_RUNG
+from helpers.reported import PER_BATCH
 from helpers.verdicts import VERDICTS, Verdict, first, gap, points
 
 
@@ -81,18 +82,23 @@ def _ensemble(records: Sequence[Record], dataset: str) -> Iterator[str]:
 
 def _retraining(records: Sequence[Record], dataset: str) -> Iterator[str]:
     attack, records = "bim", plain(records)
-    model = f"retrained {attack}"
-    before, after = (
-        first(records, model=name, attack=attack, source=name) for name in ("original", model)
-    )
-    clean = [first(records, model=name, attack="none") for name in (model, "original")]
-    if None in (before, after, *clean):
-        return
-    yield (
-        f"{dataset}, retraining on {ATTACK_NAMES[attack]}: accuracy under {ATTACK_NAMES[attack]} made "
-        f"on the tested model goes from {_percent(before)} to {_percent(after)}, clean accuracy changes "
-        f"by {points(gap(*clean))} points."
-    )
+    name = ATTACK_NAMES[attack]
+    before, clean = (first(records, model="original", attack=a) for a in (attack, "none"))
+    ways = []
+    for way, words in (("", "for each epoch"), (PER_BATCH, "for each batch")):
+        model = f"retrained {attack}{way}"
+        after = first(records, model=model, attack=attack, source=model)
+        still = first(records, model=model, attack="none")
+        if None not in (before, clean, after, still):
+            ways.append(
+                f"to {_percent(after)} with examples made {words} (clean accuracy "
+                f"{points(gap(still, clean))} points)"
+            )
+    if ways:
+        yield (
+            f"{dataset}, retraining on {name}: accuracy under {name} made on the tested model goes "
+            f"from {_percent(before)} {', '.join(ways)}."
+        )
 
 
 def _soundness(records: Sequence[Record]) -> Iterator[str]:

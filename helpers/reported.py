@@ -15,6 +15,7 @@ from helpers.settings import PROJECT
 
 REPORTED = PROJECT / "data" / "reported.yaml"
 SLIPS = PROJECT / "data" / "slips.yaml"
+PER_BATCH = " per batch"  # ends the name of a model that was retrained so
 
 
 def read_reported() -> list[dict[str, Any]]:
@@ -28,11 +29,20 @@ def read_slips() -> list[dict[str, str]]:
 
 
 def counterparts(entry: dict[str, Any], records: Sequence[Record]) -> list[Record]:
-    """Find the records of a reported quantity, on the report's data set or its stand-in."""
+    """Find the records of a reported quantity, on the report's data set or its stand-in.
+
+    Of retraining there may be two for each: the report describes it with examples for each epoch and
+    for each batch, and does not say which of them its tables are about.
+    """
     names = {
         name for name, spec in DATASETS.items() if (spec.stands_in_for or name) == entry["dataset"]
     }
-    return [r for r in plain(select(records, **entry["match"])) if r.dataset in names]
+    match = entry["match"]
+    found = select(records, **match)
+    if match.get("model", "").startswith("retrained"):
+        other = {key: match[key] + PER_BATCH for key in ("model", "source") if key in match}
+        found += select(records, **match | other)
+    return [r for r in plain(found) if r.dataset in names]
 
 
 def findings_table(reported: Sequence[dict[str, Any]], records: Sequence[Record]) -> pd.DataFrame:
@@ -75,7 +85,7 @@ def _row(entry: dict[str, Any], record: Record | None) -> dict[str, Any]:
         if percent or entry["value"].startswith("gain_")
         else _plain(value),
         "Difference": _plain(round(difference, 2 if percent else 4), sign=True),
-        "Data": record.dataset,
+        "Data": record.dataset + (", per batch" if record.model.endswith(PER_BATCH) else ""),
     }
     if percent:
         row["95 % interval"] = "[{:.2f}, {:.2f}]".format(

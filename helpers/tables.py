@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from helpers.evaluation import Record
+from helpers.evaluation import Record, plain
 from helpers.figures import attacks_of, name_of, percentages
 from helpers.validity import Check
 from helpers.verdicts import ABSENT, FAILS, HOLDS, UNDECIDED, Claim, Part, Verdict
@@ -169,14 +169,14 @@ def summary_table(records: Sequence[Record]) -> pd.DataFrame:
     ----------
     records
         Records of any chapters and data sets; those of other quantities, of transferred attacks and
-        of sweeps are passed over, and of the same result in two chapters the first is kept.
+        of sweeps and other series are passed over, and of the same result in two chapters the first
+        is kept.
     """
     rows: dict[tuple[str, str], dict[str, Record]] = {}
-    for record in records:
+    for record in plain(records):
         about = record.parameters
         own = about.get("source") in (None, record.model) or record.attack == "noise"
-        swept = "sweep" in about or "n_members" in about
-        if record.quantity == "accuracy" and own and not swept:
+        if record.quantity == "accuracy" and own and "made_on" not in about:
             rows.setdefault((record.dataset, record.model), {}).setdefault(record.attack, record)
     if not rows:
         return pd.DataFrame({"Data": [], "Model": []})

@@ -302,6 +302,33 @@ def test_tiny_imagenet_may_have_been_attacked_either_way():
     assert "on each itself" in found.parts[0].numbers
 
 
+def per_batch(records):
+    """The same records, of models retrained with examples made for each batch."""
+    return [
+        accuracy(r.chapter, r.dataset, f"{r.model} per batch", r.attack, r.values["accuracy"],
+                 r.values["n"], **{k: f"{v} per batch" if k == "source" else v
+                                   for k, v in r.parameters.items()})
+        for r in records if r.model != "original"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad", "more"),
+    [
+        ("C6", tables("mnist", (98.4, 96.7, 98.9, 93.2)), tables("mnist", (98, 56, 98, 57)), []),
+        ("C8", retraining(), retraining(clean=0.8), []),
+        ("C9", retraining(), retraining(fgsm=0.2, bim=0.2), bagging()),
+    ],
+)
+def test_examples_may_have_been_made_for_each_epoch_or_for_each_batch(name, good, bad, more):
+    assert verdict(name, more + bad).verdict == FAILS
+    for records in (good + per_batch(bad), bad + per_batch(good)):
+        found = verdict(name, more + records)
+        assert found.verdict == HOLDS
+        assert "examples per epoch" in found.parts[0].numbers
+        assert "examples per batch" in found.parts[0].numbers
+
+
 def test_defences_under_different_attacks_are_not_compared():
     found = verdict("C9", bagging() + retraining(epsilon=0.2))
     assert found.verdict == ABSENT

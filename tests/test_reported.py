@@ -36,6 +36,13 @@ def test_a_sweep_is_not_the_number_that_was_reported():
     assert counterparts(ENTRY, [swept, accuracy("mnist")]) == [accuracy("mnist")]
 
 
+def test_a_model_retrained_with_examples_of_each_batch_stands_beside_the_other():
+    other = replace(accuracy("mnist", 970), model="retrained fgsm per batch")
+    first, second = findings_table([ENTRY], [accuracy("mnist"), other]).to_dict("records")
+    assert (first["Measured"], first["Data"]) == ("99.00", "mnist")
+    assert (second["Measured"], second["Data"]) == ("97.00", "mnist, per batch")
+
+
 def test_measured_stands_beside_reported_under_its_own_name():
     (row,) = findings_table([ENTRY], [accuracy("digits")]).to_dict("records")
     assert row["Reported"] == "98.36"

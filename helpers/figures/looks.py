@@ -63,6 +63,9 @@ MARKERS, HATCHES, LINES = "os^DvP<>", ("", "//", "\\\\", "..", "xx", "++", "--",
 
 ATTACK_NAMES = {name: look.label for name, look in ATTACKS.items()}
 MODEL_NAMES = {name: look.label for name, look in MODELS.items()}
+MODEL_NAMES |= {
+    f"retrained {a} per batch": f"retrained on {ATTACK_NAMES[a]}, per batch" for a in ATTACKS
+}
 
 
 def style() -> dict[str, Any]:

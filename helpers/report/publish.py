@@ -134,11 +134,16 @@ def results(folder: Path) -> str:
 def _models(records: Sequence[Record], dataset: str):
     """Find the records of each model's row."""
     from helpers.ladder import WORST_RUNG
+    from helpers.reported import PER_BATCH
 
     accuracies = select(records, dataset=dataset, quantity="accuracy")
     held = plain(accuracies) + select(accuracies, rung=WORST_RUNG)
     itself = {"white_box": True}
-    retrained = {f"retrained on {COLUMNS[a]}": f"retrained {a}" for a in ("fgsm", "bim", "pgd")}
+    retrained = {
+        f"retrained on {COLUMNS[a]}{', per batch' if way else ''}": f"retrained {a}{way}"
+        for way in ("", PER_BATCH)
+        for a in ("fgsm", "bim", "pgd")
+    }
     if about := select(records, dataset=dataset, quantity="bagging"):
         size, bagging, retraining = about[0].values["n_members"], "04_ensembles", "05_retraining"
         transfer = {"n_members": size, "made_on": "original", "vote": "mean"}
