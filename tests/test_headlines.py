@@ -1,4 +1,4 @@
-from test_claims import accuracy, bagging, retraining
+from test_claims import accuracy, bagging, per_batch, retraining
 
 from helpers import claims
 from helpers.evaluation import Record
@@ -26,9 +26,21 @@ def test_headlines_quote_the_records():
     assert "40.0 %" in ensemble
     assert "60.0 %" in ensemble
     assert "30.0 %" in ensemble
-    assert "from 40.0 % to 70.0 %" in retrained
+    assert "from 40.0 % to 70.0 % with examples made for each epoch" in retrained
+    assert "for each batch" not in retrained
     assert "+5.0 [" in retrained
     assert "40 cases; they found none" in sound
+
+
+def test_both_ways_of_retraining_are_told():
+    original = Record(
+        "05_retraining", "mnist", "accuracy", "original", "bim", {"source": "original"},
+        values={"n": 2000, "n_correct": 800, "accuracy": 0.4},
+    )  # fmt: skip
+    other = per_batch(retraining(bim=0.8, clean=0.92))
+    retrained = said([*bagging(), *retraining(), *other, original])[2]
+    assert "to 70.0 % with examples made for each epoch (clean accuracy +5.0 [" in retrained
+    assert "to 80.0 % with examples made for each batch (clean accuracy +2.0 [" in retrained
 
 
 def test_the_worst_rung_of_the_ladder_is_told():
