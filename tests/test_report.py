@@ -299,6 +299,7 @@ def test_the_page_shows_results_and_folds_the_rest(page, built_once):
     parameters = soup.select_one("details.parameters").get_text(" ")
     assert "seed" in parameters
     assert str(built_once[0].root) not in page
+    assert "Record(chapter=" not in page, "a cell ends with an expression that is a record"
 
 
 def test_the_manifest_holds_what_was_used(built_once):
