@@ -12,8 +12,11 @@ from helpers.attacks import check_images
 
 ATTACKS = ("square", "auto_pgd", "cw")
 
-# Carlini and Wagner's constants tried, and the least steps for each of them.
-CW_CONSTANTS = 3
+# Carlini and Wagner's constants tried, the first of them (ART goes up tenfold, or halves), the size of
+# a step, and the least steps for each constant. From ART's own 0.01 and 0.01 so few steps lead nowhere.
+CW_CONSTANTS = 4
+CW_FIRST_CONSTANT = 1.0
+CW_STEP_SIZE = 0.3
 CW_STEPS = 10
 
 
@@ -82,7 +85,8 @@ def attack_from_outside(
     else:
         made = evasion.CarliniL2Method(
             estimator, max_iter=cw_steps(iterations), binary_search_steps=CW_CONSTANTS,
-            initial_const=1.0, learning_rate=0.1, max_halving=3, max_doubling=3, **common,
+            initial_const=CW_FIRST_CONSTANT, learning_rate=CW_STEP_SIZE, max_halving=3, max_doubling=3,
+            **common,
         )  # fmt: skip
     state = np.random.get_state()  # noqa: NPY002
     np.random.seed(seed)  # noqa: NPY002
