@@ -49,6 +49,7 @@ BAGGING_CODE = ("models", "gradients", "ensembles")
 ATTACK_CODE = ("attacks", "gradients")
 CHECK_CODE = ("gradients", "validity")
 LBFGS_CODE = ("attacks", "gradients", "lbfgs", "solver")
+OUTSIDE_CODE = ("attacks", "gradients", "outside_attacks")
 
 # InceptionV3 in chapters without parameters for it: no image is made smaller.
 INCEPTION = {"width": 1.0, "weights": "none"}
@@ -400,9 +401,7 @@ class Experiment:
             x_adv, success = self._craft(attack, source.model, x, y, settings, title)
             return {"x_adv": x_adv, "success": success}
 
-        code = LBFGS_CODE if attack == "lbfgs" else ATTACK_CODE
-        code += ("outside_attacks",) if attack in outside_attacks.ATTACKS else ()
-        made = self.store.arrays(f"{self.data.name}-{attack}", key, make, code=code)
+        made = self.store.arrays(f"{self.data.name}-{attack}", key, make, code=_code_of(attack))
         bound = None if attack == "cw" else settings.get("epsilon")
         check_adversarial(x, made["x_adv"], epsilon=bound)
         return Images(attack, source.name, x, y, made["x_adv"], settings, key, made["success"])
@@ -497,8 +496,7 @@ class Experiment:
             return {"logits": logits, "repeats": np.array(again)}
 
         name = f"{self.data.name}-logits"
-        code = (*(LBFGS_CODE if images.attack == "lbfgs" else ATTACK_CODE), "validity")
-        made = self.store.arrays(name, key, make, code=code)
+        made = self.store.arrays(name, key, make, code=(*_code_of(images.attack), "validity"))
         if not made["repeats"]:
             self._repeats[subject.key] = f"{subject.name} answers differently when asked again"
         self._repeats.setdefault(subject.key, False)
@@ -579,6 +577,13 @@ class Experiment:
 
 def _member_name(number: int, team: int) -> str:
     return f"member {number}" if team == 1 else f"member {number} of team {team}"
+
+
+def _code_of(attack: str) -> tuple[str, ...]:
+    """Name the modules that decide what an attack's images are, and so what is predicted on them."""
+    if attack in outside_attacks.ATTACKS:
+        return OUTSIDE_CODE
+    return LBFGS_CODE if attack == "lbfgs" else ATTACK_CODE
 
 
 def random_targets(y: np.ndarray, n_classes: int, seed: int) -> np.ndarray:

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from helpers import experiments as experiments_module
+from helpers import gradients
+from helpers import store as store_module
 from helpers.evaluation import Records, one
 from helpers.experiments import Experiment, random_targets
 from helpers.settings import notebook_defaults, validate
@@ -89,6 +91,28 @@ def test_an_outside_attack_tells_where_it_found_nothing(first):
     fooled = first.logits(original, images).argmax(-1) != images.y
     np.testing.assert_array_equal(images.success, fooled)
     assert first.attacked("square", original).success.all()
+
+
+@pytest.mark.parametrize(("attack", "module"), [("cw", "outside_attacks"), ("lbfgs", "solver")])
+def test_new_code_of_an_attack_makes_new_predictions_too(
+    folder, first, monkeypatch, attack, module
+):
+    original = first.original()
+    first.logits(original, first.attacked(attack, original))
+    digest = store_module.code_digest
+
+    def changed(name):
+        return "changed" if name == f"helpers.{module}" else digest(name)
+
+    def blank(self, attack, model, x, *others):
+        return np.zeros_like(x), np.ones(len(x), bool)
+
+    monkeypatch.setattr(store_module, "code_digest", changed)
+    monkeypatch.setattr(Experiment, "_craft", blank)
+    later = experiment(folder)
+    images = later.attacked(attack, later.original())
+    expected = gradients.logits(original.model, np.zeros_like(images.x))
+    np.testing.assert_allclose(later.logits(original, images), expected, atol=1e-5)
 
 
 def test_noise_is_the_same_for_all_models(first):
