@@ -341,9 +341,8 @@ def _no_better_than_a_member(records) -> Iterator[Part]:
         significant = min(better, default=1.0) * len(chances) < 0.05
         small = worst(inside(d, -1.0, NEGLIGIBLE / 100) for d in gaps.values())
         verdict = FAILS if significant else HOLDS if small == HOLDS else UNDECIDED
-        text = (
-            f"{_list(gaps)} points (smallest p = {min(chances.values()):.2g}; {b.one}, {b.about})"
-        )
+        said = f"smallest p = {min(better):.2g}" if better else "never ahead"
+        text = f"{_list(gaps)} points ({said}; {b.one}, {b.about})"
         yield Part(b.dataset, verdict, text)
         models, flat = ("ensemble", b.one), partial(inside, low=-1.0, high=NEGLIGIBLE / 100)
         few = ("fgsm", "bim")
@@ -492,7 +491,7 @@ def _ensemble_against_unknown(records) -> Iterator[Part]:
 def _more_members_help(records) -> Iterator[Part]:
     for b in _baggings(records, "mnist"):
         if b.most < 2 * REPORTED_MEMBERS:
-            text = f"needs more members than the report's {REPORTED_MEMBERS}; here are {b.most}"
+            text = f"needs at least {2 * REPORTED_MEMBERS} members; here are {b.most}"
             yield Part(b.dataset, ABSENT, text)
             continue
         pairs = {a: (b.ensemble(a, b.most), b.ensemble(a, REPORTED_MEMBERS)) for a in ATTACKS}

@@ -27,7 +27,8 @@ def build(tmp_path):
         )  # fmt: skip
     (folder / "tables").mkdir()
     (folder / "tables" / "table-1.csv").write_text("a,b\n")
-    (folder / "report.html").write_text("<html></html>")
+    (folder / "tables" / "table-2.csv").write_text("from an earlier build\n")
+    (folder / "report.html").write_text('<figure id="table-1"></figure>')
     write_manifest(folder)
     return folder
 
@@ -78,6 +79,7 @@ def test_a_build_is_copied_and_its_results_stand_in_the_readme(build, readme, tm
     assert target == tmp_path / "reports" / "standard"
     names = {path.name for path in target.iterdir()}
     assert names == {"report.html", "manifest.json", "records", "tables"}
+    assert [path.name for path in (target / "tables").iterdir()] == ["table-1.csv"]
     text = readme.read_text()
     assert text.startswith("# Title\n\n")
     assert text.endswith("\n\nMore.\n")

@@ -196,6 +196,13 @@ def test_time_left_is_estimated_from_how_fast_the_first_runs_were(monkeypatch):
     assert "about 3:00 min left" in stream.getvalue()
 
 
+def test_a_run_that_takes_too_long_shortens_no_other():
+    progress = Progress(["a", "b"], {"a": 10.0, "b": 100.0}, io.StringIO())
+    progress.start("a", "runs")
+    progress.close()
+    assert "1:40 min" in progress._remaining(elapsed=500.0)
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's high-water mark")
 def test_a_short_peak_of_memory_is_not_missed():
     code = "x = b'1' * 300_000_000; del x; print(1, flush=True); input()"

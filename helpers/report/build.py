@@ -195,7 +195,11 @@ def _begin(job: Job) -> tuple[dict[str, Any], dict[str, float]]:
     """Clean the folder as far as asked, and write the first manifest; returns past times too."""
     before = read_manifest(job.output) or {}
     earlier = before.get("runs", {})
-    past = {entry["name"]: entry["seconds"] for entry in earlier.values() if entry.get("seconds")}
+    past = {
+        entry["name"]: entry["seconds"]
+        for entry in earlier.values()
+        if entry.get("seconds") and entry["status"] != "failed"
+    }
     record, slugs = manifest.start(job.profile), {run.slug for run in job.profile.runs}
     if job.fresh and before:
         clear(job.output, slugs | set(earlier))

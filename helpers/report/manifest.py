@@ -48,7 +48,8 @@ def revision() -> str | None:
     top, head = _git("rev-parse", "--show-toplevel"), _git("rev-parse", "HEAD")
     if head is None or top is None or Path(top).resolve() != settings.PROJECT:
         return None
-    return head[:12] + (" (modified)" if _git("status", "--porcelain") else "")
+    changes = _git("status", "--porcelain")
+    return head[:12] + (" (modified)" if changes is None or changes else "")
 
 
 def versions() -> dict[str, str | None]:

@@ -102,7 +102,8 @@ class Progress:
         known = {name: s * self._slowness() for name, s in self.expected.items()} | self.past
         if not all(name in known for name in todo):
             return ""
-        seconds = sum(known[name] for name in todo) - elapsed
+        now, *later = (known[name] for name in todo)
+        seconds = max(now - elapsed, 0) + sum(later)  # a run that takes too long shortens no other
         return f", about {duration(max(seconds, 1))} left in all"
 
     def _slowness(self) -> float:

@@ -79,6 +79,10 @@ def publish(folder: Path, reports: Path | None = None, readme: Path | None = Non
     for name in KEPT:
         source = output.folder / name
         (shutil.copytree if source.is_dir() else shutil.copy2)(source, part / name)
+    page = output.page.read_text()
+    for table in (part / "tables").glob("*"):  # earlier builds with other parameters leave theirs
+        if f'id="{table.stem}"' not in page:
+            table.unlink()
     readme = readme or settings.PROJECT / "README.md"
     text = with_results(readme.read_text(), results(part))  # before anything is replaced
     shutil.rmtree(target, ignore_errors=True)
