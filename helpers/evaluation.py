@@ -109,6 +109,7 @@ class Records:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         self.all: list[Record] = []
+        self._names: set[str] = set()
 
     def add(
         self,
@@ -129,17 +130,19 @@ class Records:
             self.chapter, dataset, quantity, model, attack, dict(parameters or {}), self.seed,
             dict(values or {}), dict(arrays or {}),
         )  # fmt: skip
-        if any(record.name == other.name for other in self.all):
-            raise ValueError(f"the same result is recorded twice: {record.name}")
+        name = record.name
+        if name in self._names:
+            raise ValueError(f"the same result is recorded twice: {name}")
         if record.arrays:
             buffer = BytesIO()
             np.savez_compressed(buffer, **record.arrays)
-            write_atomically(self.folder / f"{record.name}.npz", buffer.getvalue())
+            write_atomically(self.folder / f"{name}.npz", buffer.getvalue())
         summary = asdict(record)
         summary["arrays"] = sorted(record.arrays)
         # Last, so that a record that can be read is whole.
-        write_atomically(self.folder / f"{record.name}.json", json.dumps(summary, indent=1))
+        write_atomically(self.folder / f"{name}.json", json.dumps(summary, indent=1))
         self.all.append(record)
+        self._names.add(name)
         return record
 
     def accuracy(
@@ -215,6 +218,19 @@ def select(records: Iterable[Record], **wanted: Any) -> list[Record]:
 def plain(records: Iterable[Record]) -> list[Record]:
     """Leave out what belongs to a series of its own: sweeps, variants, rungs, shared examples."""
     return [record for record in records if not SERIES & record.parameters.keys()]
+
+
+def on_itself(records: Iterable[Record]) -> list[Record]:
+    """Keep what was measured without attack, and under attacks made on the tested model itself.
+
+    Random noise sees no model: the same images serve for all.
+    """
+    return [
+        r
+        for r in records
+        if "made_on" not in r.parameters
+        and (r.parameters.get("source") in (None, r.model) or r.attack == "noise")
+    ]
 
 
 def one(records: Iterable[Record], **wanted: Any) -> Record:

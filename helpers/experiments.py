@@ -546,14 +546,33 @@ class Experiment:
             values={"accuracy": float(right.mean()), "n": len(right)},
         )  # fmt: skip
 
+    def followed(self, subject: Subject) -> dict[str, float]:
+        """What retraining notes after each epoch (see :meth:`retrained`), of a model as it is."""
+        row = {}
+        for attack in FOLLOWED:
+            images = self.attacked(attack, subject)
+            right = self.logits(subject, images).argmax(-1) == images.y
+            row["clean" if attack == "none" else attack] = float(right[:N_FOLLOWED].mean())
+        return row
+
     def sweep(
-        self, records: Records, subject: Subject, attack: str, epsilons: Sequence[float]
+        self,
+        records: Records,
+        subject: Subject,
+        attack: str,
+        epsilons: Sequence[float],
+        made_on: Subject | None = None,
     ) -> list[Record]:
-        """Record accuracy, and how similar the images stay, for several sizes of an attack on itself."""
+        """Record accuracy for several sizes of an attack on `made_on` (None: on the subject itself).
+
+        Of an attack on the subject itself, how similar the images stay is recorded too.
+        """
         found = []
         for epsilon in epsilons:
-            images = self.attacked(attack, subject, epsilon=epsilon)
+            images = self.attacked(attack, made_on or subject, epsilon=epsilon)
             found.append(self.score(records, subject, images, sweep="epsilon"))
+            if made_on:
+                continue
             ssim = similarity(images.x[:SIMILARITY_SAMPLE], images.x_adv[:SIMILARITY_SAMPLE])
             records.add(
                 "similarity", model=subject.name, attack=attack,

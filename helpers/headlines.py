@@ -10,7 +10,7 @@ from helpers.datasets import DATASETS
 from helpers.evaluation import Record, plain, select
 from helpers.figures import ATTACK_NAMES
 from helpers.ladder import WORST_RUNG
-from helpers.reported import PER_BATCH
+from helpers.reported import PER_BATCH, kept_note
 from helpers.verdicts import VERDICTS, Verdict, first, gap, points
 
 
@@ -22,7 +22,7 @@ def headlines(records: Sequence[Record], verdicts: Sequence[Verdict]) -> list[st
     records, verdicts
         Of one build, read with their arrays; and its judged claims.
     """
-    said = [_verdicts(verdicts)]
+    said = [_verdicts(verdicts), *_clean(records)]
     datasets = dict.fromkeys(record.dataset for record in select(records, quantity="bagging"))
     for dataset in datasets:
         said += _ensemble(select(records, dataset=dataset, chapter="04_ensembles"), dataset)
@@ -56,6 +56,21 @@ def _verdicts(verdicts: Sequence[Verdict]) -> Markup:
     return head + Markup("; ").join(parts) + "."
 
 
+def _clean(records: Sequence[Record]) -> Iterator[str]:
+    parts = []
+    for chapter in ("02_models", "06_tiny_imagenet"):
+        found = select(
+            records, chapter=chapter, quantity="accuracy", model="original", attack="none"
+        )
+        parts += [
+            f"{dataset} {_percent(first(found, dataset=dataset))} of "
+            f"{first(found, dataset=dataset).values['n']:,}"
+            for dataset in dict.fromkeys(record.dataset for record in found)
+        ]
+    if parts:
+        yield f"Clean test images that the original models get right: {', '.join(parts)}."
+
+
 def _percent(record: Record) -> str:
     return f"{100 * record.values['accuracy']:.1f} %"
 
@@ -72,7 +87,11 @@ def _ensemble(records: Sequence[Record], dataset: str) -> Iterator[str]:
     if None in (alone, transfer, own):
         return
     worst = first(records, model="ensemble", attack=attack, rung=WORST_RUNG)
-    more = f", under the worst of all attacks tried, on {_percent(worst)}" if worst else ""
+    more = (
+        f", and if every {ATTACK_NAMES[attack]} of its ladder counts, on {_percent(worst)}"
+        if worst
+        else ""
+    )
     yield (
         f"{dataset}, {ATTACK_NAMES[attack]} at ε = {alone.parameters['epsilon']:g}: the original model "
         f"is right on {_percent(alone)}. On the same images the ensemble of {size} is right on "
@@ -81,7 +100,8 @@ def _ensemble(records: Sequence[Record], dataset: str) -> Iterator[str]:
 
 
 def _retraining(records: Sequence[Record], dataset: str) -> Iterator[str]:
-    attack, records = "bim", plain(records)
+    attack, note = "bim", kept_note(records, ["bim"])
+    records = plain(records)
     name = ATTACK_NAMES[attack]
     before, clean = (first(records, model="original", attack=a) for a in (attack, "none"))
     ways = []
@@ -97,7 +117,7 @@ def _retraining(records: Sequence[Record], dataset: str) -> Iterator[str]:
     if ways:
         yield (
             f"{dataset}, retraining on {name}: accuracy under {name} made on the tested model goes "
-            f"from {_percent(before)} {', '.join(ways)}."
+            f"from {_percent(before)} {', '.join(ways)}. {note}".strip()
         )
 
 

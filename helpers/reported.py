@@ -11,6 +11,7 @@ import yaml
 
 from helpers.datasets import DATASETS
 from helpers.evaluation import Record, plain, select
+from helpers.figures import name_of
 from helpers.settings import PROJECT
 
 REPORTED = PROJECT / "data" / "reported.yaml"
@@ -31,18 +32,51 @@ def read_slips() -> list[dict[str, str]]:
 def counterparts(entry: dict[str, Any], records: Sequence[Record]) -> list[Record]:
     """Find the records of a reported quantity, on the report's data set or its stand-in.
 
-    Of retraining there may be two for each: the report describes it with examples for each epoch and
-    for each batch, and does not say which of them its tables are about.
+    Of retraining there may be four for each: the report describes it with examples for each epoch and
+    for each batch, and does not say which of them its tables are about, nor whether the images that
+    it tests with were made on the retrained model or on the original one.
     """
     names = {
         name for name, spec in DATASETS.items() if (spec.stands_in_for or name) == entry["dataset"]
     }
     match = entry["match"]
-    found = select(records, **match)
+    wanted = [match]
     if match.get("model", "").startswith("retrained"):
         other = {key: match[key] + PER_BATCH for key in ("model", "source") if key in match}
-        found += select(records, **match | other)
+        wanted.append(match | other)
+        wanted += [way | {"source": "original"} for way in wanted if "source" in way]
+    found = [record for way in wanted for record in select(records, **way)]
     return [r for r in plain(found) if r.dataset in names]
+
+
+def kept_first(records: Sequence[Record], model: str) -> bool:
+    """Tell whether of a model retrained with examples for each epoch the first epoch was kept.
+
+    The examples of that epoch are made on the model which the retraining starts from: what was made on
+    the retrained model itself came later, and is not in the weights that were kept.
+
+    Parameters
+    ----------
+    records
+        Of one data set.
+    model
+        Its name in them.
+    """
+    if model.endswith(PER_BATCH):
+        return False
+    histories = select(records, quantity="history", model=model)
+    return any(int(record.values["best_epoch"][0]) == 1 for record in histories)
+
+
+def kept_note(records: Sequence[Record], attacks: Sequence[str]) -> str:
+    """Say of which retrained models the first epoch was kept, and what that means; maybe nothing."""
+    kept = [name_of(a) for a in attacks if kept_first(records, f"retrained {a}")]
+    if not kept:
+        return ""
+    return (
+        f"Of retraining with examples for each epoch ({', '.join(kept)}) the first epoch was kept: "
+        "what it saw are examples of the original model only."
+    )
 
 
 def findings_table(reported: Sequence[dict[str, Any]], records: Sequence[Record]) -> pd.DataFrame:
@@ -85,13 +119,19 @@ def _row(entry: dict[str, Any], record: Record | None) -> dict[str, Any]:
         if percent or entry["value"].startswith("gain_")
         else _plain(value),
         "Difference": _plain(round(difference, 2 if percent else 4), sign=True),
-        "Data": record.dataset + (", per batch" if record.model.endswith(PER_BATCH) else ""),
+        "Data": record.dataset
+        + (", per batch" if record.model.endswith(PER_BATCH) else "")
+        + (", made on the original" if _from_original(record) else ""),
     }
     if percent:
         row["95 % interval"] = "[{:.2f}, {:.2f}]".format(
             100 * record.values["low"], 100 * record.values["high"]
         )
     return row
+
+
+def _from_original(record: Record) -> bool:
+    return record.parameters.get("source", record.model) == "original" != record.model
 
 
 def _plain(number: float, sign: bool = False) -> str:

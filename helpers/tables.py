@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from helpers.evaluation import Record, plain
+from helpers.evaluation import Record, on_itself, plain, select
 from helpers.figures import attacks_of, name_of, percentages
+from helpers.ladder import WORST_RUNG
 from helpers.validity import Check
 from helpers.verdicts import ABSENT, FAILS, HOLDS, UNDECIDED, Claim, Part, Verdict
 
@@ -169,22 +170,45 @@ def summary_table(records: Sequence[Record]) -> pd.DataFrame:
     ----------
     records
         Records of any chapters and data sets; those of other quantities, of transferred attacks and
-        of sweeps and other series are passed over, and of the same result in two chapters the first
-        is kept.
+        of sweeps and other series are passed over. Of series only the last rung of an ensemble's
+        ladder is shown.
+
+    Returns
+    -------
+    frame
+        Columns Data, Model, Chapters and the attacks. What several chapters measured of a model of one
+        name is joined in a row as long as they agree on what they share; otherwise, as where one of
+        them retrained for longer or attacked harder, each has its own.
     """
-    rows: dict[tuple[str, str], dict[str, Record]] = {}
-    for record in plain(records):
-        about = record.parameters
-        own = about.get("source") in (None, record.model) or record.attack == "noise"
-        if record.quantity == "accuracy" and own and "made_on" not in about:
-            rows.setdefault((record.dataset, record.model), {}).setdefault(record.attack, record)
+    rows: dict[tuple[str, str], list[tuple[set[str], dict[str, Record]]]] = {}
+    own = on_itself(plain(select(records, quantity="accuracy")))
+    by_chapter: dict[tuple[str, str, str], dict[str, Record]] = {}
+    for r in own:
+        by_chapter.setdefault((r.dataset, r.model, r.chapter), {}).setdefault(r.attack, r)
+    for r in select(records, quantity="accuracy", rung=WORST_RUNG):
+        model = f"{r.model}, worst of its ladder"
+        by_chapter.setdefault((r.dataset, model, r.chapter), {})[r.attack] = r
+    for (dataset, model, chapter), found in by_chapter.items():
+        held = rows.setdefault((dataset, model), [])
+        for chapters, joined in held:
+            if all(_same(found[a], joined[a]) for a in found.keys() & joined.keys()):
+                chapters.add(chapter)
+                joined |= found
+                break
+        else:
+            held.append(({chapter}, dict(found)))
     if not rows:
-        return pd.DataFrame({"Data": [], "Model": []})
-    frame = group_table({f"{d}|{m}": list(found.values()) for (d, m), found in rows.items()})
-    names = frame["Model"].str.split("|", n=1)
-    frame["Model"] = [name_of(name) for name in names.str[1]]
-    frame.insert(0, "Data", names.str[0])
+        return pd.DataFrame({"Data": [], "Model": [], "Chapters": []})
+    flat = [(*key, *row) for key, held in rows.items() for row in held]
+    frame = group_table({str(k): list(found.values()) for k, (*_, found) in enumerate(flat)})
+    frame["Model"] = [name_of(model) for _, model, *_ in flat]
+    frame.insert(0, "Data", [dataset for dataset, *_ in flat])
+    frame.insert(2, "Chapters", [", ".join(sorted(c[:2] for c in row[2])) for row in flat])
     return frame
+
+
+def _same(a: Record, b: Record) -> bool:
+    return all(a.values[name] == b.values[name] for name in ("n", "n_correct"))
 
 
 def _with_interval(record: Record) -> str:

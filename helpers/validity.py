@@ -6,8 +6,9 @@ arXiv 1902.06705; Athalye et al. 2018, arXiv 1802.00420), and warns where it doe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import keras
 import numpy as np
@@ -79,13 +80,46 @@ def compare(records: Iterable[Record], n_classes: int) -> list[Check]:
         Classes of the data set.
     """
     records = [r for r in records if r.quantity == "accuracy" and "correct" in r.arrays]
+    # What stands in two places is one result: a sweep passes through the chapter's own epsilon.
+    records = list({_identity(r): r for r in reversed(records)}.values())[::-1]
     return [
         check("more effort helps the defender", _efforts(records)),
         check("noise does as much as the attack", _noises(records)),
+        check("a larger ε helps the defender", _sizes(records, 1 / n_classes)),
         check("transfer beats white-box", _transfers(records)),
         check("black box beats white-box", _black_boxes(records)),
         check("boundless attacks leave more than chance", _boundless(records, 1 / n_classes)),
     ]
+
+
+def retraining_signs(
+    attack: str, before: Mapping[str, float], after: Mapping[str, float]
+) -> list[str]:
+    """Name what goes wrong in adversarial retraining, as far as accuracies show it.
+
+    Parameters
+    ----------
+    attack
+        Retrained on.
+    before, after
+        Accuracy under ``clean``, ``fgsm``, ``bim`` and ``pgd``, made on the model as it then is: before
+        the retraining, and after an epoch.
+
+    Returns
+    -------
+    signs
+        Of label leaking (Kurakin et al. 2017, arXiv 1611.01236), catastrophic overfitting to the single
+        step (Wong et al. 2020, arXiv 2001.03994), and of examples that do not fit the model which they
+        trained.
+    """
+    found = []
+    if after["fgsm"] > after["clean"]:
+        found.append("labels leak")
+    if attack == "fgsm" and after["fgsm"] > before["fgsm"] and after["pgd"] < before["pgd"]:
+        found.append("overfits to one step")
+    if after[attack] < before[attack]:
+        found.append("its examples no longer fit it")
+    return found
 
 
 def check(name: str, cases: Iterable[str | bool]) -> Check:
@@ -141,6 +175,25 @@ def _noises(records: list[Record]) -> Iterator[str | bool]:
             f"{attacked.model}, ε = {attacked.parameters['epsilon']:g}: {_say(attacked)} under "
             f"{attacked.attack.upper()}, but {_say(noise)} under random noise"
         )
+
+
+def _sizes(records: list[Record], chance: float) -> Iterator[str | bool]:
+    lines: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        if record.attack in EFFORT and record.parameters.get("source") == record.model:
+            lines.setdefault((record.model, record.attack), []).append(record)
+    for line in lines.values():
+        for small, large in pairwise(sorted(line, key=lambda r: r.parameters["epsilon"])):
+            # A model that was led astray comes back to guessing where nothing is left of the image.
+            yield (
+                large.values["low"] > chance
+                and _better(large, small)
+                and (
+                    f"{large.model} under {large.attack.upper()}: {_say(small)} at ε = "
+                    f"{small.parameters['epsilon']:g}, but {_say(large)} at "
+                    f"{large.parameters['epsilon']:g}: the attack oversteps"
+                )
+            )
 
 
 def _transfers(records: list[Record]) -> Iterator[str | bool]:
@@ -202,6 +255,13 @@ def _boundless(records: list[Record], chance: float) -> Iterator[str | bool]:
         yield record.values["low"] > chance and (
             f"{record.model} under {record.attack.upper()}{size}: {_say(record)}, {reason}"
         )
+
+
+def _identity(record: Record) -> tuple:
+    about = record.parameters
+    made_on = about.get("source") or about.get("made_on") or about.get("rung")
+    named = tuple(about.get(name) for name in ("epsilon", "n_members", "vote"))
+    return record.model, record.attack, made_on, *named, record.arrays["correct"].tobytes()
 
 
 def _better(a: Record, b: Record) -> bool:

@@ -7,6 +7,7 @@ import pytest
 
 from helpers import claims
 from helpers.evaluation import Record, wilson
+from helpers.ladder import WORST_RUNG
 from helpers.verdicts import ABSENT, FAILS, HOLDS, UNDECIDED, reach_verdict
 
 N = 2000
@@ -46,7 +47,7 @@ def bagging(dataset="mnist", size=10, n=N, **shares):
             found.append(
                 accuracy(chapter, dataset, model, attack, share(name, attack), n, **source)
             )
-        for k, name in ((1, "first"), (10, "ten"), (size, "ensemble")):
+        for k, name in ((1, "first"), (min(size, 10), "ten"), (size, "ensemble")):
             value = share(name, attack)
             found = [r for r in found if not r.matches(n_members=k, attack=attack)]
             about = made | {"n_members": k}
@@ -68,9 +69,13 @@ def shared(dataset="mnist", noise=0.9, attacked=0.5):
     return [accuracy("04_ensembles", dataset, *row, **about) for row in rows]
 
 
-def retraining(dataset="mnist", before=0.90, clean=0.95, fgsm=0.8, bim=0.7, n=N, epsilon=0.1):
-    def one(model, attack, share):
-        about = {} if attack == "none" else {"source": model, "epsilon": epsilon}
+def retraining(
+    dataset="mnist", before=0.90, clean=0.95, fgsm=0.8, bim=0.7, n=N, epsilon=0.1, easier=0.85
+):
+    """Chapter 05; `easier` on images made on the original model."""
+
+    def one(model, attack, share, source=None):
+        about = {} if attack == "none" else {"source": source or model, "epsilon": epsilon}
         return accuracy("05_retraining", dataset, model, attack, share, n, **about)
 
     found = [one("original", "none", before)]
@@ -86,6 +91,7 @@ def retraining(dataset="mnist", before=0.90, clean=0.95, fgsm=0.8, bim=0.7, n=N,
                 accuracy("05_retraining", dataset, model, *row, n, source=model, **about)
                 for row in rows
             ]
+        found.append(one(model, attack, easier, "original"))
         found += [one(model, "none", clean), one(model, attack, share)]
     return found
 
@@ -257,6 +263,59 @@ def test_the_white_box_is_part_of_the_comparison_of_defences():
     assert found.verdict == FAILS
 
 
+def test_defences_are_compared_under_the_same_threat():
+    found = verdict("C9", bagging(ensemble=0.5) + retraining(easier=0.4))
+    assert [part.verdict for part in found.parts] == [FAILS, HOLDS]
+    assert "both on images made on the original model" in found.parts[0].numbers
+
+
+def test_the_ensemble_is_compared_by_the_worst_of_its_ladder():
+    about = {"rung": WORST_RUNG, "epsilon": 0.1}
+    rungs = [
+        accuracy("04_ensembles", "mnist", "ensemble", a, 0.2, **about) for a in ("fgsm", "bim")
+    ]
+    found = verdict("C9", bagging(white_box=0.9) + rungs + retraining())
+    assert found.verdict == HOLDS
+    assert "FGSM +60.0" in found.parts[1].numbers
+
+
+def history(attack, best, dataset="mnist"):
+    values = {"loss": [1.0, 1.0], "best_epoch": [best]}
+    return Record("05_retraining", dataset, "history", f"retrained {attack}", attack, values=values)
+
+
+def test_examples_of_the_first_epoch_are_those_of_the_original_model():
+    for name, more in (("C8", []), ("C9", bagging())):
+        (first, *_) = verdict(name, [*more, *retraining(), history("bim", 1)]).parts
+        assert "for BIM of the original model only, as the first epoch was kept" in first.numbers
+        (first, *_) = verdict(name, [*more, *retraining(), history("bim", 2)]).parts
+        assert "first epoch" not in first.numbers
+
+
+def test_the_images_of_the_tables_may_have_been_made_on_the_original_model():
+    shares, hard = (98.4, 96.7, 98.9, 93.2), (98.4, 50.0, 98.9, 40.0)
+    easier = [
+        accuracy(r.chapter, r.dataset, r.model, r.attack, r.values["accuracy"], r.values["n"],
+                 source="original")
+        for r in tables("mnist", shares) if r.attack != "none"
+    ]  # fmt: skip
+    assert verdict("C6", tables("mnist", hard)).verdict == FAILS
+    found = verdict("C6", tables("mnist", hard) + easier)
+    assert found.verdict == HOLDS
+    assert "on images made on the original model" in found.parts[0].numbers
+
+
+def test_shared_examples_are_looked_for_on_tiny_imagenet_too():
+    place = ("06_tiny_imagenet", "tiny_imagenet", "member 1")
+    noise = accuracy(*place, "noise", 0.4, source="member 1", white_box=True)
+    found = verdict("C19", bagging() + shared() + tiny(-0.1) + [noise])
+    assert [(part.dataset, part.verdict) for part in found.parts] == [
+        ("mnist", HOLDS), ("tiny_imagenet", HOLDS),
+    ]  # fmt: skip
+    noise = accuracy(*place, "noise", 0.3, source="member 1", white_box=True)
+    assert verdict("C19", bagging() + shared() + tiny(-0.1) + [noise]).verdict == UNDECIDED
+
+
 def test_a_model_of_ones_own_is_not_judged_as_the_reports():
     own = Record("03_attacks", "mnist", "own_model")
     judged = {v.claim.name: v.verdict for v in claims.judge_all([*sizes(), own])}
@@ -306,7 +365,7 @@ def per_batch(records):
     """The same records, of models retrained with examples made for each batch."""
     return [
         accuracy(r.chapter, r.dataset, f"{r.model} per batch", r.attack, r.values["accuracy"],
-                 r.values["n"], **{k: f"{v} per batch" if k == "source" else v
+                 r.values["n"], **{k: f"{v} per batch" if v == r.model else v
                                    for k, v in r.parameters.items()})
         for r in records if r.model != "original"
     ]  # fmt: skip
@@ -399,7 +458,15 @@ def trainings(
 def test_trainings_from_other_seeds_are_judged_too(differences, expected):
     found = verdict("C8", retraining() + trainings("retrained bim", differences))
     assert found.verdict == expected
-    assert len(found.parts) == (1 if len(differences) == 1 else 2)
+    (part,) = found.parts
+    assert ("mean of 3 trainings" in part.numbers) == (len(differences) > 1)
+
+
+def test_one_way_of_retraining_that_holds_over_trainings_is_enough():
+    bad = trainings("retrained bim", (-0.01, -0.012, -0.011))
+    records = retraining() + per_batch(retraining()) + bad
+    assert verdict("C8", records).verdict == HOLDS
+    assert verdict("C8", retraining() + per_batch(retraining(clean=0.8)) + bad).verdict == FAILS
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,25 @@ def test_a_second_chapter_finds_everything_in_the_store(folder, first, monkeypat
     np.testing.assert_array_equal(second.logits(second.original(), again), logits)
 
 
+def test_what_is_followed_can_be_measured_before(first):
+    original = first.original()
+    row = first.followed(original)
+    assert list(row) == ["clean", "fgsm", "bim", "pgd"]
+    right = first.logits(original, first.attacked("bim", original)).argmax(-1) == first.data.y_test
+    assert row["bim"] == right.mean()
+
+
+def test_a_sweep_may_be_made_on_another_model(first, tmp_path):
+    records = Records(tmp_path, "07_beyond", "digits", 0)
+    original, member = first.original(), first.member(1)
+    (found,) = first.sweep(records, member, "fgsm", [0.1], original)
+    assert found.parameters["source"] == "original"
+    images = first.attacked("fgsm", original, epsilon=0.1)
+    right = first.logits(member, images).argmax(-1) == first.data.y_test
+    np.testing.assert_array_equal(found.arrays["correct"], right)
+    assert [r.quantity for r in records.all] == ["accuracy"]  # the images are the original's
+
+
 def test_another_parameter_is_another_piece(folder, first, monkeypatch):
     first.attacked("fgsm", first.original())
     forbid(monkeypatch)

@@ -60,7 +60,8 @@ def test_members_look_like_members_and_stay_apart():
     assert found["member 1"].colour == figures.MODELS["member"].colour
     assert found["member 1"].label == "member 1"
     assert len({look.colour for look in found.values()}) == 4
-    assert figures.looks(["ensemble of retrained bim"])["ensemble of retrained bim"].colour == (
+    assert figures.name_of("ensemble of 2 retrained bim") == "ensemble of 2, retrained on BIM"
+    assert figures.looks(["ensemble of 2 retrained bim"])["ensemble of 2 retrained bim"].colour == (
         figures.MODELS["ensemble of retrained bim"].colour
     )
 
@@ -172,6 +173,12 @@ def test_learning_curves_mark_the_best_epoch():
     assert loss.lines[0].get_ydata().tolist() == [1.0, 0.5]
     assert accuracy.lines[1].get_ydata().tolist() == [60, 70]
     assert "best epoch (2)" in texts(figure)
+
+
+def test_epochs_figure_may_begin_before_the_retraining():
+    (axes,) = figures.epochs_figure({"clean": [0.9, 0.8], "best_epoch": [1]}, first=0).axes
+    assert list(axes.lines[0].get_xdata()) == [0, 1]
+    assert axes.get_xlim() == (-0.3, 1.3)
 
 
 def test_epochs_figure_draws_intervals_it_is_given():

@@ -1,4 +1,4 @@
-from test_claims import accuracy, bagging, per_batch, retraining
+from test_claims import accuracy, bagging, history, per_batch, retraining
 
 from helpers import claims
 from helpers.evaluation import Record
@@ -32,6 +32,12 @@ def test_headlines_quote_the_records():
     assert "40 cases; they found none" in sound
 
 
+def test_clean_accuracies_are_told_first():
+    records = [accuracy("02_models", "mnist", "original", "none", 0.9, n=50)]
+    records.append(accuracy("06_tiny_imagenet", "tiny_imagenet", "original", "none", 0.2, n=10))
+    assert "get right: mnist 90.0 % of 50, tiny_imagenet 20.0 % of 10." in said(records)[1]
+
+
 def test_both_ways_of_retraining_are_told():
     original = Record(
         "05_retraining", "mnist", "accuracy", "original", "bim", {"source": "original"},
@@ -46,8 +52,17 @@ def test_both_ways_of_retraining_are_told():
 def test_the_worst_rung_of_the_ladder_is_told():
     about = {"rung": "all of these, worst", "epsilon": 0.1}
     worst = accuracy("04_ensembles", "mnist", "ensemble", "bim", 0.25, **about)
-    assert "under the worst of all attacks tried, on 25.0 %" in said([*bagging(), worst])[1]
-    assert "worst" not in said(bagging())[1]
+    assert "if every BIM of its ladder counts, on 25.0 %" in said([*bagging(), worst])[1]
+    assert "ladder" not in said(bagging())[1]
+
+
+def test_a_first_epoch_that_was_kept_is_told():
+    records = [*bagging(), *retraining()]
+    records.append(
+        accuracy("05_retraining", "mnist", "original", "bim", 0.4, source="original", epsilon=0.1)
+    )
+    assert "first epoch" not in said([*records, history("bim", 2)])[2]
+    assert "(BIM) the first epoch was kept" in said([*records, history("bim", 1)])[2]
 
 
 def test_each_verdict_is_counted_once():

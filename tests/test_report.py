@@ -20,7 +20,7 @@ from helpers.files import write_atomically
 from helpers.report import mathml, stamps
 from helpers.report.check import REPORT_ITEMS, check_page
 from helpers.report.kernel import MemoryWatch
-from helpers.report.output import Output
+from helpers.report.output import Output, remove_run
 from helpers.report.progress import Progress, duration
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -150,6 +150,27 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         write_atomically(path, "new" * 100_000 + "\ud800")
     assert path.read_text() == "old"
     assert [item.name for item in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_run_that_is_made_again_leaves_no_figure_or_table_of_before(tmp_path):
+    import nbformat
+
+    output = Output(tmp_path)
+    shown = '<figure id="{}" class="figure"><img></figure>'
+    for folder in ("notebooks", "figures", "tables"):
+        (tmp_path / folder).mkdir()
+    for slug, names in (("04-mnist", ("figure-7-mnist", "table-04-9-mnist")), ("05", ("table-4",))):
+        cells = [nbformat.v4.new_code_cell("", outputs=[
+            nbformat.v4.new_output("display_data", {"text/html": shown.format(name)})
+            for name in names
+        ])]  # fmt: skip
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), output.notebook(slug))
+        for name in names:
+            kind, end = ("figures", "svg") if name.startswith("figure") else ("tables", "csv")
+            (tmp_path / kind / f"{name}.{end}").touch()
+    remove_run(output, "04-mnist")
+    left = {path.name for path in tmp_path.glob("*/*")}
+    assert left == {output.notebook("05").name, "table-4.csv"}
 
 
 @pytest.mark.parametrize(

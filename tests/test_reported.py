@@ -10,6 +10,8 @@ from helpers.reported import (
     consistent_epsilons,
     counterparts,
     findings_table,
+    kept_first,
+    kept_note,
     read_reported,
 )
 
@@ -41,6 +43,33 @@ def test_a_model_retrained_with_examples_of_each_batch_stands_beside_the_other()
     first, second = findings_table([ENTRY], [accuracy("mnist"), other]).to_dict("records")
     assert (first["Measured"], first["Data"]) == ("99.00", "mnist")
     assert (second["Measured"], second["Data"]) == ("97.00", "mnist, per batch")
+
+
+def test_images_made_on_the_original_model_are_another_reading():
+    match = ENTRY["match"] | {"attack": "fgsm", "source": "retrained fgsm"}
+    records = [
+        replace(accuracy("mnist", k), attack="fgsm", parameters={"source": source})
+        for k, source in ((900, "retrained fgsm"), (950, "original"), (100, "another"))
+    ]
+    rows = findings_table([ENTRY | {"match": match}], records).to_dict("records")
+    assert [(row["Measured"], row["Data"]) for row in rows] == [
+        ("90.00", "mnist"), ("95.00", "mnist, made on the original"),
+    ]  # fmt: skip
+
+
+def test_whether_the_first_epoch_was_kept():
+    def history(model, best):
+        values = {"best_epoch": [best]}
+        return Record("05_retraining", "mnist", "history", model, values=values)
+
+    records = [history("retrained fgsm", 1), history("retrained bim", 2)]
+    records.append(history("retrained fgsm per batch", 1))
+    assert kept_first(records, "retrained fgsm")
+    assert not kept_first(records, "retrained bim")
+    assert not kept_first(records, "retrained pgd")
+    assert not kept_first(records, "retrained fgsm per batch")  # made anew within the epoch
+    assert "(FGSM) the first epoch was kept" in kept_note(records, ("fgsm", "bim"))
+    assert kept_note(records, ("bim",)) == ""
 
 
 def test_measured_stands_beside_reported_under_its_own_name():

@@ -5,6 +5,7 @@ import contextlib
 import re
 import subprocess
 import tomllib
+from collections import Counter
 
 import nbformat
 import pytest
@@ -163,8 +164,8 @@ ORDER = [
     "validity",
     "experiments",
     "ladder",
-    "reported",
     "figures",
+    "reported",
     "verdicts",
     "claims",
     "headlines",
@@ -258,9 +259,11 @@ def profile_table():
         for profile in ("quick", "smoke-real", "standard", "paper"):
             values = {}
             for run in load_profile(profile).runs:
-                if run.dataset and name in run.parameters:  # a later chapter may take less
-                    values.setdefault(run.dataset, run.parameters[name])
-            cells.append(", ".join(str(value) for value in values.values()))
+                if run.dataset and name in run.parameters:
+                    values.setdefault(run.dataset, []).append(run.parameters[name])
+            # Single chapters may differ; what most of them take is shown, the first where they tie.
+            usual = (Counter(found).most_common(1)[0][0] for found in values.values())
+            cells.append(", ".join(map(str, usual)))
         rows.append(f"| `{name}` | {' | '.join(cells)} |")
     return "\n".join(rows)
 

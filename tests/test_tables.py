@@ -1,5 +1,7 @@
 """Tables: the right numbers in the right cells."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from markupsafe import Markup
@@ -7,6 +9,7 @@ from markupsafe import Markup
 from helpers import models, tables
 from helpers.claims import CLAIMS
 from helpers.evaluation import Record, wilson
+from helpers.ladder import WORST_RUNG
 from helpers.reported import read_slips
 from helpers.validity import Check
 from helpers.verdicts import VERDICTS, Part, Verdict
@@ -14,7 +17,7 @@ from helpers.verdicts import VERDICTS, Part, Verdict
 
 def record(model, attack, n_correct, n=1000, **parameters):
     low, high = wilson(n_correct, n)
-    values = {"n": n, "accuracy": n_correct / n, "low": low, "high": high}
+    values = {"n": n, "n_correct": n_correct, "accuracy": n_correct / n, "low": low, "high": high}
     return Record("05", "digits", "accuracy", model, attack, parameters, 0, values)
 
 
@@ -85,6 +88,29 @@ def test_summary_keeps_attacks_made_on_the_model_itself():
     assert frame.loc["ensemble", "FGSM"].startswith("40.0")
     assert frame.loc["ensemble", "random noise"].startswith("95.0")
     assert tables.summary_table([]).empty
+
+
+def test_summary_joins_the_chapters_that_agree_and_keeps_the_others_apart():
+    records = [
+        replace(record("original", "none", 980), chapter="02_models"),
+        replace(record("original", "none", 980), chapter="05_retraining"),
+        replace(record("original", "pgd", 300, source="original"), chapter="05_retraining"),
+        replace(record("original", "none", 980), chapter="07_beyond"),
+        replace(record("original", "pgd", 310, source="original"), chapter="07_beyond"),
+    ]
+    frame = tables.summary_table(records)
+    assert list(frame.columns[:3]) == ["Data", "Model", "Chapters"]
+    assert frame["Chapters"].tolist() == ["02, 05", "07"]
+    assert [cell[:4] for cell in frame["PGD"]] == ["30.0", "31.0"]
+
+
+def test_summary_shows_the_last_rung_of_the_ladder():
+    rungs = [
+        record("ensemble", "bim", 200, rung=WORST_RUNG), record("ensemble", "bim", 400, rung="it"),
+    ]  # fmt: skip
+    (row,) = tables.summary_table(rungs).to_dict("records")
+    assert row["Model"] == "ensemble, worst of its ladder"
+    assert row["BIM"].startswith("20.0")
 
 
 @pytest.mark.parametrize(

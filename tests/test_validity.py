@@ -33,7 +33,42 @@ def test_a_sound_evaluation_gives_no_warning(records):
     add(records, "fgsm", 30, source="member 1")
     checks = validity.compare(records.all, CLASSES)
     assert all(check.warnings == () for check in checks)
-    assert [check.compared for check in checks] == [3, 3, 1, 0, 0]
+    assert [check.compared for check in checks] == [3, 3, 0, 1, 0, 0]
+
+
+def test_a_larger_epsilon_that_helps_the_defender(records):
+    for epsilon, n_correct in ((0.0, 38), (0.1, 10), (0.2, 30), (0.3, 31)):
+        add(records, "fgsm", n_correct, epsilon=epsilon, sweep="epsilon")
+    (warning,) = found(records)["a larger ε helps the defender"]
+    assert "25.0% at ε = 0.1, but 75.0% at 0.2" in warning
+
+
+def test_a_larger_epsilon_may_bring_a_model_back_to_guessing(records):
+    for epsilon, n_correct in ((0.1, 0), (0.5, 7)):
+        add(records, "fgsm", n_correct, epsilon=epsilon)
+    assert found(records)["a larger ε helps the defender"] == ()
+
+
+def test_a_result_that_stands_twice_is_compared_once(records):
+    for n_correct, attack in ((20, "fgsm"), (10, "bim")):
+        add(records, attack, n_correct)
+        add(records, attack, n_correct, sweep="epsilon")
+    assert validity.compare(records.all, CLASSES)[0].compared == 1
+
+
+@pytest.mark.parametrize(
+    ("attack", "after", "signs"),
+    [
+        ("fgsm", {"clean": 0.9, "fgsm": 0.8, "bim": 0.5, "pgd": 0.5}, []),
+        ("fgsm", {"clean": 0.9, "fgsm": 0.8, "bim": 0.1, "pgd": 0.1}, ["overfits to one step"]),
+        ("fgsm", {"clean": 0.9, "fgsm": 0.95, "bim": 0.5, "pgd": 0.5}, ["labels leak"]),
+        ("fgsm", {"clean": 0.9, "fgsm": 0.3, "bim": 0.1, "pgd": 0.1}, ["its examples no longer fit it"]),
+        ("bim", {"clean": 0.9, "fgsm": 0.8, "bim": 0.1, "pgd": 0.1}, ["its examples no longer fit it"]),
+    ],
+)  # fmt: skip
+def test_signs_of_a_retraining_gone_wrong(attack, after, signs):
+    before = {"clean": 0.95, "fgsm": 0.5, "bim": 0.3, "pgd": 0.3}
+    assert validity.retraining_signs(attack, before, after) == signs
 
 
 def test_more_steps_that_help_the_defender(records):

@@ -118,12 +118,14 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 def looks(names: Sequence[str]) -> dict[str, Look]:
     """Find each name's look; a name that has none, or shares one, gets a spare colour.
 
-    ``member 3`` looks like a member, ``member 3 retrained fgsm`` like a retrained model.
+    ``member 3`` looks like a member, ``member 3 retrained fgsm`` like a retrained model, and
+    ``ensemble of 2 retrained fgsm`` like one of any size.
     """
     known = ATTACKS | MODELS
     found: dict[str, Look] = {}
     for place, name in enumerate(names):
         short = re.sub(r"^member \d+ (?=retrained)", "", name)
+        short = re.sub(r"^ensemble of \d+ (?=retrained)", "ensemble of ", short)
         bases = [base for base in known if short == base or short.startswith(base + " ")]
         look = known[max(bases, key=len)] if bases else None
         taken = {other.colour for other in found.values()}
@@ -138,6 +140,8 @@ def looks(names: Sequence[str]) -> dict[str, Look]:
 
 def name_of(name: str) -> str:
     """Give the display name of an attack or model; others are called as they are."""
+    if found := re.fullmatch(r"(ensemble of \d+) (retrained \w+)", name):
+        return f"{found[1]}, {MODEL_NAMES.get(found[2], found[2])}"
     return (ATTACK_NAMES | MODEL_NAMES).get(name, name)
 
 

@@ -19,9 +19,9 @@ from helpers.figures.looks import (
 )
 
 
-def _epochs(axes: Axes, history: Mapping[str, Sequence[float]], n: int) -> None:
+def _epochs(axes: Axes, history: Mapping[str, Sequence[float]], n: int, first: int = 1) -> None:
     """Label the epochs, and mark the one whose weights were kept."""
-    axes.set(xlabel="epoch", xlim=(0.7, n + 0.3))
+    axes.set(xlabel="epoch", xlim=(first - 0.3, first + n - 0.7))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if "best_epoch" in history:
         best = int(np.ravel(history["best_epoch"])[0])
@@ -63,7 +63,7 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
 
 
 @styled
-def epochs_figure(history: Mapping[str, Sequence[float]]) -> Figure:
+def epochs_figure(history: Mapping[str, Sequence[float]], *, first: int = 1) -> Figure:
     """Draw a retrained model's accuracy per epoch on clean and attacked images.
 
     Parameters
@@ -71,6 +71,8 @@ def epochs_figure(history: Mapping[str, Sequence[float]]) -> Figure:
     history
         Accuracies of 1 by epoch under ``clean`` and attacks' names; ``<name>_low`` and
         ``<name>_high``, where there are any, are drawn as intervals. Other entries are passed over.
+    first
+        The epoch of the first values; 0 if they were measured before the retraining.
     """
     names = [name for name in ("clean", *ATTACKS) if len(history.get(name, ()))]
     if not names:
@@ -82,7 +84,7 @@ def epochs_figure(history: Mapping[str, Sequence[float]]) -> Figure:
     for name in names:
         look = ATTACKS["none" if name == "clean" else name]
         values = 100 * np.asarray(history[name], float)
-        epochs = np.arange(1, len(values) + 1)
+        epochs = np.arange(first, first + len(values))
         label = "clean images" if name == "clean" else look.label
         axes.plot(
             epochs, values, look.line, color=look.colour, marker=look.marker, label=label,
@@ -91,7 +93,7 @@ def epochs_figure(history: Mapping[str, Sequence[float]]) -> Figure:
         if f"{name}_low" in history and f"{name}_high" in history:
             ends = [100 * np.asarray(history[f"{name}_{end}"], float) for end in ("low", "high")]
             axes.fill_between(epochs, *ends, color=look.colour, alpha=0.15, linewidth=0)
-    _epochs(axes, history, len(history[names[0]]))
+    _epochs(axes, history, len(history[names[0]]), first)
     percent_axis(axes)
     legend_above(figure, axes.get_legend_handles_labels()[0])
     return figure

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -188,14 +189,20 @@ def _remove(path: Path) -> None:
 
 def remove_run(output: Output, slug: str) -> None:
     """Remove everything of one run, the executed notebook first: what vouches for the rest."""
-    for path in (
-        output.notebook(slug),
-        output.partial(slug),
-        output.failed(slug),
-        output.records(slug),
-        output.log(slug),
-    ):
+    notebooks = (output.notebook(slug), output.partial(slug), output.failed(slug))
+    drawn = [path for notebook in notebooks for path in _drawn(output, notebook)]
+    for path in (*notebooks, output.records(slug), output.log(slug), *drawn):
         _remove(path)
+
+
+def _drawn(output: Output, notebook: Path) -> Iterator[Path]:
+    """Find the files of the figures and tables that an executed notebook shows."""
+    if notebook.is_file():
+        for name in set(
+            re.findall(r'<figure id=\\"([\w-]+)', notebook.read_text(encoding="utf-8"))
+        ):
+            yield from output.folder.glob(f"figures/{name}.*")
+            yield from output.folder.glob(f"tables/{name}.*")
 
 
 def clear(output: Output, slugs: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers import settings
-from helpers.evaluation import Record, plain, read_records, select
+from helpers.evaluation import Record, on_itself, plain, read_records, select
 from helpers.files import write_atomically
 from helpers.report.manifest import run_entry
 from helpers.report.output import Output, read_manifest
@@ -79,10 +79,6 @@ def publish(folder: Path, reports: Path | None = None, readme: Path | None = Non
     for name in KEPT:
         source = output.folder / name
         (shutil.copytree if source.is_dir() else shutil.copy2)(source, part / name)
-    page = output.page.read_text()
-    for table in (part / "tables").glob("*"):  # earlier builds with other parameters leave theirs
-        if f'id="{table.stem}"' not in page:
-            table.unlink()
     readme = readme or settings.PROJECT / "README.md"
     text = with_results(readme.read_text(), results(part))  # before anything is replaced
     shutil.rmtree(target, ignore_errors=True)
@@ -137,42 +133,36 @@ def results(folder: Path) -> str:
 
 def _models(records: Sequence[Record], dataset: str):
     """Find the records of each model's row."""
+    from helpers.figures import name_of
     from helpers.ladder import WORST_RUNG
-    from helpers.reported import PER_BATCH
+    from helpers.reported import PER_BATCH, kept_first
 
     accuracies = select(records, dataset=dataset, quantity="accuracy")
-    held = plain(accuracies) + select(accuracies, rung=WORST_RUNG)
-    itself = {"white_box": True}
-    retrained = {
-        f"retrained on {COLUMNS[a]}{', per batch' if way else ''}": f"retrained {a}{way}"
-        for way in ("", PER_BATCH)
-        for a in ("fgsm", "bim", "pgd")
-    }
-    if about := select(records, dataset=dataset, quantity="bagging"):
-        size, bagging, retraining = about[0].values["n_members"], "04_ensembles", "05_retraining"
+    main = plain(accuracies)
+    about = select(records, dataset=dataset, quantity="bagging")
+    alone = "05_retraining" if about else LARGE
+    single = select(on_itself(main), chapter=alone)
+    rows = {"original": select(single, model="original")}
+    if about:
+        size = about[0].values["n_members"]
+        held = select(main, chapter="04_ensembles", model="ensemble")
         transfer = {"n_members": size, "made_on": "original", "vote": "mean"}
-        rows = [
-            ("original", retraining, "original", {}),
-            (f"ensemble of {size}, attack on original", bagging, "ensemble", transfer),
-            (f"ensemble of {size}", bagging, "ensemble", itself),
-            (
-                f"ensemble of {size}, worst of all attacks",
-                bagging,
-                "ensemble",
-                {"rung": WORST_RUNG},
-            ),
-        ]
-        rows += [(title, retraining, model, {}) for title, model in retrained.items()]
+        rows |= {
+            f"ensemble of {size}, attack on original": select(held, **transfer),
+            f"ensemble of {size}": select(held, white_box=True),
+            f"ensemble of {size}, worst of its ladder": select(accuracies, rung=WORST_RUNG),
+        }
     else:
-        rows = [
-            ("original", LARGE, "original", itself),
-            ("noise and subsampling", LARGE, "member 1", itself),
-            ("ensemble, attack on original", LARGE, "ensemble", {"vote": "mean"}),
-            ("ensemble", LARGE, "ensemble", itself),
-        ]
-        rows += [(title, LARGE, model, itself) for title, model in retrained.items()]
-    for title, chapter, model, wanted in rows:
-        found = select(held, chapter=chapter, model=model, **wanted)
+        rows |= {
+            "noise and subsampling": select(single, model="member 1"),
+            "ensemble, attack on original": select(main, model="ensemble", vote="mean"),
+            "ensemble": select(single, model="ensemble", white_box=True),
+        }
+    histories = select(records, dataset=dataset, chapter=alone)
+    for model in (f"retrained {a}{way}" for way in ("", PER_BATCH) for a in ("fgsm", "bim", "pgd")):
+        first = ", examples of the original" if kept_first(histories, model) else ""
+        rows[name_of(model) + first] = select(single, model=model)
+    for title, found in rows.items():
         if found:
             yield title, {r.attack: r for r in found if r.attack in COLUMNS}
 
