@@ -74,7 +74,8 @@ DATA = [
     PARAMETERS + "size: int = 1  # how many",
     SAVE,
     "## What is there\n\nThe radius $\\varepsilon \\le \\frac{1}{2}$ is small.",
-    "save('01_data', 'dataset', name='digits', label='digits', status='generated', digest='ab12')\n"
+    "save('01_data', 'dataset', name='digits', label='digits', status='generated', digest='ab12',"
+    " n_train=1597, n_test=200)\n"
     "figure(1, 'digits')",
 ]
 

@@ -217,6 +217,18 @@ def test_time_left_is_estimated_from_how_fast_the_first_runs_were(monkeypatch):
     assert "about 3:00 min left" in stream.getvalue()
 
 
+def test_a_run_that_found_its_pieces_in_the_store_shortens_no_other(monkeypatch):
+    clock = iter([0.0, 1.0, 100.0, 100.0])
+    monkeypatch.setattr("helpers.report.progress.time.monotonic", lambda: next(clock))
+    stream = io.StringIO()
+    progress = Progress(["a", "b"], {}, stream, {"a": 10.0, "b": 100.0})
+    progress.start("a", "runs")
+    progress.end("done")
+    progress.start("b", "runs")
+    progress.close()
+    assert stream.getvalue().splitlines()[-1].endswith("about 1:40 min left in all")
+
+
 def test_a_run_that_takes_too_long_shortens_no_other():
     progress = Progress(["a", "b"], {"a": 10.0, "b": 100.0}, io.StringIO())
     progress.start("a", "runs")
@@ -333,7 +345,14 @@ def test_the_manifest_holds_what_was_used(built_once):
     manifest = json.loads((built_once[0].output / "manifest.json").read_text())
     assert manifest["status"] == "done"
     assert manifest["datasets"] == [
-        {"name": "digits", "label": "digits", "status": "generated", "digest": "ab12"}
+        {
+            "name": "digits",
+            "label": "digits",
+            "status": "generated",
+            "digest": "ab12",
+            "n_train": 1597,
+            "n_test": 200,
+        }
     ]
     assert manifest["versions"]["python"] == sys.version.split()[0]
     assert manifest["versions"]["nbconvert"]

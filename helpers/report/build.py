@@ -110,10 +110,13 @@ def _execute_all(
 ) -> dict[str, ChapterFailed]:
     """Run or reuse every selected run; returns the failures, by slug."""
     runs, failures = job.runs(), {}
-    for run in runs:
-        if run.chapter != stamps.FINDINGS and job.outdated(run) == []:
-            past[run.name] = 0.0
     expected = {name: 60 * minutes for name, minutes in job.profile.minutes.items()}
+    for run in runs:
+        causes = job.outdated(run)
+        if run.chapter != stamps.FINDINGS and causes == []:
+            past[run.name] = 0.0
+        elif run.name in expected and "parameters" in (causes or ()):
+            past.pop(run.name, None)  # other values take another time
     progress = Progress([run.name for run in runs], past, stream, expected)
     try:
         for run in runs:

@@ -115,7 +115,7 @@ def run_entry(run: Run, status: str, **values: Any) -> dict[str, Any]:
 
 
 def datasets(output: Output, slugs: list[str]) -> list[dict[str, Any]]:
-    """Collect what the chapters recorded of their data sets: name, label, status and digest."""
+    """Collect what the chapters recorded of their data sets: which, how many images, what digest."""
     found: dict[tuple, dict[str, Any]] = {}
     for slug in slugs:
         for path in sorted(output.records(slug).glob("dataset*.json")):
@@ -125,7 +125,8 @@ def datasets(output: Output, slugs: list[str]) -> list[dict[str, Any]]:
                 continue
             for entry in content if isinstance(content, list) else [content]:
                 if isinstance(entry, Mapping) and "name" in entry:
-                    kept = {key: entry.get(key) for key in ("name", "label", "status", "digest")}
+                    names = ("name", "label", "status", "digest", "n_train", "n_test")
+                    kept = {key: entry.get(key) for key in names}
                     found.setdefault(tuple(map(str, kept.values())), kept)
     return list(found.values())
 

@@ -81,9 +81,13 @@ def publish(folder: Path, reports: Path | None = None, readme: Path | None = Non
         (shutil.copytree if source.is_dir() else shutil.copy2)(source, part / name)
     readme = readme or settings.PROJECT / "README.md"
     text = with_results(readme.read_text(), results(part))  # before anything is replaced
-    shutil.rmtree(target, ignore_errors=True)
+    former = target.with_name(f"{target.name}.former")
+    shutil.rmtree(former, ignore_errors=True)
+    if target.exists():
+        target.rename(former)
     part.rename(target)
     write_atomically(readme, text)
+    shutil.rmtree(former, ignore_errors=True)
     return target
 
 
