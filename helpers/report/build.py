@@ -115,8 +115,8 @@ def _execute_all(
         causes = job.outdated(run)
         if run.chapter != stamps.FINDINGS and causes == []:
             past[run.name] = 0.0
-        elif run.name in expected and "parameters" in (causes or ()):
-            past.pop(run.name, None)  # other values take another time
+        elif run.name in expected and (causes is None or "parameters" in causes):
+            past.pop(run.name, None)  # a replay, or other values, took another time
     progress = Progress([run.name for run in runs], past, stream, expected)
     try:
         for run in runs:
