@@ -420,7 +420,7 @@ def _network(records: Sequence[Record]) -> str:
     if about is None or clean is None:
         return "Inception of a size not recorded"
     sizes = about.values
-    images = f"{sizes['n_train']:,} training images" if "n_train" in sizes else "images"
+    images = f"{sizes['n_train']:,} images" if "n_train" in sizes else "images"
     return (
         f"Inception of width {sizes['width']:g} at {sizes['input_size']} pixels, trained on {images} of "
         f"{sizes['n_classes']} classes, {clean.values['accuracy']:.1%} clean"

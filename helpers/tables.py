@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from helpers.datasets import DATASETS
 from helpers.evaluation import Record, on_itself, plain, select
 from helpers.figures import attacks_of, name_of, percentages
 from helpers.ladder import WORST_RUNG
@@ -200,6 +201,7 @@ def summary_table(records: Sequence[Record]) -> pd.DataFrame:
     if not rows:
         return pd.DataFrame({"Data": [], "Model": [], "Chapters": []})
     flat = [(*key, *row) for key, held in rows.items() for row in held]
+    flat.sort(key=lambda row: list(DATASETS).index(row[0]) if row[0] in DATASETS else len(DATASETS))
     frame = group_table({str(k): list(found.values()) for k, (*_, found) in enumerate(flat)})
     frame["Model"] = [name_of(model) for _, model, *_ in flat]
     frame.insert(0, "Data", [dataset for dataset, *_ in flat])
