@@ -1,18 +1,25 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from small_models import images
 
-from helpers import evaluation
 from helpers.evaluation import (
     Records,
     check_adversarial,
     distortion,
+    independent_difference,
     mcnemar,
     one,
+    paired_difference,
     read_records,
     select,
+    similarity,
+    told,
     wilson,
 )
+from helpers.evaluation import records as records_module
+from helpers.evaluation.records import read_table
 
 
 @pytest.mark.parametrize(
@@ -41,16 +48,16 @@ def test_mcnemar_is_the_exact_binomial_test_of_the_disagreements():
 def test_paired_difference_against_the_published_formula():
     a = np.array([1] * 10 + [0] * 2 + [1] * 5 + [0] * 3, bool)
     b = np.array([0] * 10 + [1] * 2 + [1] * 5 + [0] * 3, bool)
-    found = evaluation.paired_difference(a, b)
+    found = paired_difference(a, b)
     # Agresti & Min: 10.5 and 2.5 of 22
     middle, variance = 8 / 22, (13 - 8**2 / 22) / 22**2
     assert found.value == pytest.approx(8 / 20)
     assert found.low == pytest.approx(middle - 1.959964 * variance**0.5)
     assert found.high == pytest.approx(middle + 1.959964 * variance**0.5)
-    same = evaluation.paired_difference(a, a)
+    same = paired_difference(a, a)
     assert same.low < same.value == 0 < same.high
     with pytest.raises(ValueError, match="same images"):
-        evaluation.paired_difference(a, b[:3])
+        paired_difference(a, b[:3])
 
 
 def test_independent_difference_against_published_values():
@@ -60,7 +67,7 @@ def test_independent_difference_against_published_values():
         ((9, 10, 3, 10), (0.1705, 0.8090)),
         ((10, 10, 0, 10), (0.6075, 1.0000)),
     ):
-        found = evaluation.independent_difference(*counts)
+        found = independent_difference(*counts)
         assert (found.low, found.high) == pytest.approx(ends, abs=5e-5)
 
 
@@ -70,7 +77,7 @@ def test_paired_interval_covers_the_truth_about_as_often_as_it_says():
     for _ in range(400):
         u = generator.random(100)
         a, b = u < 0.7, (u + 0.3 * generator.random(100)) % 1 < 0.6
-        found = evaluation.paired_difference(a, b)
+        found = paired_difference(a, b)
         inside += found.low <= 0.1 <= found.high
     assert inside / 400 > 0.92
 
@@ -78,9 +85,9 @@ def test_paired_interval_covers_the_truth_about_as_often_as_it_says():
 @pytest.mark.parametrize("side", [28, 11, 8, 3])
 def test_similarity_of_images_falls_with_their_difference(side):
     x = np.random.default_rng(0).random((4, 28, side, 3)).astype(np.float32)
-    assert evaluation.similarity(x, x) == pytest.approx(np.ones(4))
+    assert similarity(x, x) == pytest.approx(np.ones(4))
     near, far = (
-        evaluation.similarity(x, np.clip(x + c * np.sign(x - 0.5), 0, 1)) for c in (0.05, 0.4)
+        similarity(x, np.clip(x + c * np.sign(x - 0.5), 0, 1)) for c in (0.05, 0.4)
     )
     assert (far < near).all()
     assert (near < 1).all()
@@ -125,23 +132,40 @@ def test_fair_images_pass():
     check_adversarial(images(), np.ones_like(images()))
 
 
-def records(folder):
-    return Records(folder, "03_attacks", "digits", seed=7)
+def records(folder, **parameters):
+    return Records(folder, "03_attacks", "digits", {"seed": 7} | parameters)
 
 
 def test_a_record_comes_back_from_disk(tmp_path):
-    made = records(tmp_path).accuracy(
+    writer = records(tmp_path)
+    made = writer.accuracy(
         np.array([True, True, False, True]), model="original", attack="fgsm",
         parameters={"epsilon": 0.1, "source": "original"}, l2=1.5,
     )  # fmt: skip
     assert made.values["n"] == 4
     assert made.values["n_correct"] == 3
     assert made.values["low"] < made.values["accuracy"] == 0.75 < made.values["high"]
-    (read,) = read_records(tmp_path)
+    assert read_records(tmp_path) == []
+    writer.write()
+    (read,) = read_records(tmp_path, arrays=True)
     assert (read.values, read.parameters, read.seed) == (made.values, made.parameters, 7)
-    (arrays,) = (tmp_path / "records" / "03_attacks-digits").glob("*.npz")
-    with np.load(arrays, allow_pickle=False) as file:
-        np.testing.assert_array_equal(file["correct"], [True, True, False, True])
+    np.testing.assert_array_equal(read.arrays["correct"], [True, True, False, True])
+    assert read.arrays["correct"].dtype == bool
+
+
+def test_every_plain_value_comes_back_as_it_was(tmp_path):
+    values = {
+        "text": "a, b\n\"c\"", "number_like": "12", "empty": "", "none": None, "yes": True, "whole": 3,
+        "float": 0.1 + 0.2, "small": 1e-300, "list": [1, 2.5, "x"], "name": "null", "unit": "σ",
+    }  # fmt: skip
+    writer = records(tmp_path)
+    writer.add("count", parameters=values, values=values)
+    writer.add("count", parameters={"other": 1})
+    writer.write()
+    first, second = read_records(tmp_path)
+    assert first.values == first.parameters == values
+    assert [type(v) for v in first.values.values()] == [type(v) for v in values.values()]
+    assert (second.values, second.parameters) == ({}, {"other": 1})
 
 
 def test_records_are_found_by_attribute_and_parameter(tmp_path):
@@ -163,18 +187,47 @@ def test_the_same_result_twice_is_refused(tmp_path):
         writer.accuracy(np.zeros(3, bool), model="m")
 
 
-def test_a_new_run_voids_the_old_one(tmp_path):
-    records(tmp_path).accuracy(np.ones(3, bool), model="old")
-    records(tmp_path).accuracy(np.ones(3, bool), model="new")
-    assert [record.model for record in read_records(tmp_path)] == ["new"]
+def test_the_same_parameters_replace_and_say_so_others_stand_beside(tmp_path):
+    for model, epsilon in (("old", 0.1), ("new", 0.1), ("other", 0.2)):
+        writer = records(tmp_path, epsilon=epsilon)
+        writer.accuracy(np.ones(3, bool), model=model)
+        told = writer.write()
+        assert ("in place of those of" in told) == (model == "new")
+    tables = sorted((tmp_path / "records").glob("*.csv"))
+    assert sorted(read_table(table)[0].model for table in tables) == ["new", "other"]
+    # Of several runs of one chapter, the findings read the newest.
+    assert [record.model for record in read_records(tmp_path)] == ["other"]
 
 
-def test_a_damaged_record_is_named(tmp_path):
+def test_where_things_lie_does_not_make_another_set(tmp_path):
+    one, other = (records(tmp_path, store_dir=folder) for folder in ("a", "b"))
+    assert one.table == other.table
+
+
+def test_two_runs_at_once_are_both_whole(tmp_path):
+    def run(k):
+        writer = records(tmp_path, epsilon=k % 2)
+        for n in range(20):
+            writer.accuracy(np.arange(50) < n, model=f"m{n}", parameters={"epsilon": k % 2})
+        writer.write()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(run, range(40)))
+    for table in (tmp_path / "records").glob("*.csv"):
+        held = read_table(table, arrays=True)
+        assert [r.values["n_correct"] for r in held] == list(range(20))
+        assert [r.arrays["correct"].sum() for r in held] == list(range(20))
+
+
+@pytest.mark.parametrize("ending", ["csv", "npz"])
+@pytest.mark.parametrize("content", [b"", b"row,chapter\n1", b'\xff\x00"', b"PK\x03\x04half"])
+def test_damaged_records_are_named(tmp_path, ending, content):
     writer = records(tmp_path)
-    record = writer.accuracy(np.ones(3, bool), model="m")
-    (writer.folder / f"{record.name}.json").write_text("{")
-    with pytest.raises(ValueError, match=record.name):
-        read_records(tmp_path)
+    writer.accuracy(np.ones(3, bool), model="m")
+    writer.write()
+    writer.table.with_suffix(f".{ending}").write_bytes(content)
+    with pytest.raises(ValueError, match=writer.table.stem):
+        read_records(tmp_path, arrays=True)
 
 
 def test_no_records_are_no_error(tmp_path):
@@ -182,22 +235,33 @@ def test_no_records_are_no_error(tmp_path):
 
 
 def test_a_chapter_without_a_data_set_must_name_one(tmp_path):
-    writer = Records(tmp_path, "01_data", None, 0)
+    writer = Records(tmp_path, "01_data", None, {"seed": 0})
     with pytest.raises(ValueError, match="name the record's"):
         writer.add("size", values={"n": 1})
     assert writer.add("size", dataset="digits").dataset == "digits"
 
 
-def test_an_interrupted_write_leaves_no_record(tmp_path, monkeypatch):
+def test_an_interrupted_write_leaves_no_half(tmp_path, monkeypatch):
     writer = records(tmp_path)
-    real = evaluation.write_atomically
+    writer.accuracy(np.ones(3, bool), model="m")
+    real = records_module.write_atomically
 
     def interrupted(path, content):
-        if path.suffix == ".json":
+        if path.suffix == ".csv":
             raise KeyboardInterrupt
         real(path, content)
 
-    monkeypatch.setattr(evaluation, "write_atomically", interrupted)
+    monkeypatch.setattr(records_module, "write_atomically", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        writer.accuracy(np.ones(3, bool), model="m")
+        writer.write()
     assert read_records(tmp_path) == []
+
+
+def test_findings_without_records_name_the_folders_that_have_some(tmp_path):
+    writer = records(tmp_path / "quick")
+    writer.accuracy(np.ones(3, bool), model="m")
+    writer.write()
+    text = told(read_records(tmp_path / "notebooks"), tmp_path / "notebooks")
+    assert str(tmp_path / "quick") in text
+    assert "output_dir" in text
+    assert "03_attacks (digits)" in told(read_records(tmp_path / "quick"), tmp_path / "quick")

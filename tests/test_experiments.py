@@ -62,7 +62,7 @@ def test_what_is_followed_can_be_measured_before(first):
 
 
 def test_a_sweep_may_be_made_on_another_model(first, tmp_path):
-    records = Records(tmp_path, "07_beyond", "digits", 0)
+    records = Records(tmp_path, "07_beyond", "digits", {"seed": 0})
     original, member = first.original(), first.member(1)
     (found,) = first.sweep(records, member, "fgsm", [0.1], original)
     assert found.parameters["source"] == "original"
@@ -173,7 +173,7 @@ def test_a_member_is_retrained_on_its_own_replicate(first):
 
 
 def test_scores_become_records_that_name_their_source(first, tmp_path):
-    records = Records(tmp_path, "07_beyond", "digits", 0)
+    records = Records(tmp_path, "07_beyond", "digits", {"seed": 0})
     original, member = first.original(), first.member(1)
     first.score(records, original, first.clean())
     record = first.score(records, member, first.attacked("fgsm", original))
@@ -186,7 +186,7 @@ def test_scores_become_records_that_name_their_source(first, tmp_path):
 
 
 def test_another_seed_trains_again_on_the_same_images(first, tmp_path):
-    records = Records(tmp_path, "05_retraining", first.data.name, 0)
+    records = Records(tmp_path, "05_retraining", first.data.name, {"seed": 0})
     again = first.with_seed(1)
     assert again.data is first.data
     for experiment in (first, again):

@@ -10,7 +10,7 @@ from helpers.evaluation import Records, select
 def climbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ladder")
     made = experiment(folder)
-    records = Records(folder, "04_ensembles", "digits", 0)
+    records = Records(folder, "04_ensembles", "digits", {"seed": 0})
     rungs = ladder.climb(
         made, records, "fgsm", original=made.original(), members=made.members(2),
         rivals=made.members(1, team=2), attacked=1,

@@ -18,13 +18,15 @@ def build(tmp_path):
     folder = tmp_path / "build"
     for record in bagging() + rung() + retraining() + large():
         records = WRITERS.get((folder, record.chapter)) or Records(
-            folder, record.chapter, record.dataset, 0
+            folder, record.chapter, record.dataset, {"seed": 0}
         )
         WRITERS[folder, record.chapter] = records
         records.add(
             record.quantity, model=record.model, attack=record.attack,
             parameters=record.parameters, values=plain(record.values), arrays=record.arrays,
         )  # fmt: skip
+    for records in WRITERS.values():
+        records.write()
     (folder / "tables").mkdir()
     (folder / "tables" / "table-1.csv").write_text("a,b\n")
     (folder / "report.html").write_text("<html></html>")

@@ -12,7 +12,7 @@ N, CLASSES = 40, 10
 
 @pytest.fixture
 def records(tmp_path):
-    return Records(tmp_path, "03_attacks", "digits", 0)
+    return Records(tmp_path, "03_attacks", "digits", {"seed": 0})
 
 
 def add(records, attack, n_correct, *, model="original", source=None, epsilon=0.1, **more):

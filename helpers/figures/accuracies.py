@@ -36,7 +36,7 @@ def _lines(axes: Axes, series: Mapping[str, Sequence[Record]], x: str) -> list:
         for record in series[name]:
             if x not in record.parameters:
                 raise ValueError(
-                    f"the record {record.name} has no parameter {x!r}; it has "
+                    f"the record {record.identity} has no parameter {x!r}; it has "
                     f"{', '.join(sorted(record.parameters)) or 'none'}"
                 )
         records = sorted(series[name], key=lambda record: record.parameters[x])

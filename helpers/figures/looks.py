@@ -158,7 +158,7 @@ def percentages(records: Sequence[Record]) -> tuple[np.ndarray, np.ndarray, np.n
     for record in records:
         if not {"accuracy", "low", "high"} <= set(record.values):
             raise ValueError(
-                f"the record {record.name} is no accuracy with its interval; it holds "
+                f"the record {record.identity} is no accuracy with its interval; it holds "
                 f"{', '.join(sorted(record.values)) or 'nothing'}"
             )
     table = 100 * np.array([[r.values[k] for k in ("accuracy", "low", "high")] for r in records])

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from helpers import settings
+from helpers.evaluation.records import read_table, select
 from helpers.files import write_atomically
 from helpers.report.output import FORMAT, Output
 from helpers.report.stamps import FOLDERS
@@ -114,20 +115,15 @@ def run_entry(run: Run, status: str, **values: Any) -> dict[str, Any]:
     }
 
 
-def datasets(output: Output, slugs: list[str]) -> list[dict[str, Any]]:
+def datasets(output: Output, runs: Iterable[Run]) -> list[dict[str, Any]]:
     """Collect what the chapters recorded of their data sets: which, how many images, what digest."""
     found: dict[tuple, dict[str, Any]] = {}
-    for slug in slugs:
-        for path in sorted(output.records(slug).glob("dataset*.json")):
-            try:
-                content = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                continue
-            for entry in content if isinstance(content, list) else [content]:
-                if isinstance(entry, Mapping) and "name" in entry:
-                    names = ("name", "label", "status", "digest", "n_train", "n_test")
-                    kept = {key: entry.get(key) for key in names}
-                    found.setdefault(tuple(map(str, kept.values())), kept)
+    for run in runs:
+        table = output.records(run)
+        for record in select(read_table(table), quantity="data") if table.exists() else []:
+            names = ("label", "status", "digest", "n_train", "n_test")
+            kept = {"name": record.dataset} | {key: record.values.get(key) for key in names}
+            found.setdefault(tuple(map(str, kept.values())), kept)
     return list(found.values())
 
 

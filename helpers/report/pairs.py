@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import settings
-from helpers.evaluation import Record, read_records
+from helpers.evaluation import Record, read_records, select
 from helpers.report.output import Output, read_manifest
 from helpers.settings import ParameterError
 
@@ -66,27 +66,18 @@ def read_build(folder: Path) -> Build:
             f"--compare {folder}: this build ({manifest['status']}) holds no records; "
             "run its chapters first, or give another build"
         )
-    return Build(output.folder, manifest, records, _test_sets(output.folder))
+    test_sets = {
+        (r.chapter, r.dataset): (r.values["digest"], r.values["n_test"])
+        for r in select(records, quantity="data")
+    }
+    records = [r for r in records if r.quantity != "data"]
+    return Build(output.folder, manifest, records, test_sets)
 
 
 def _known() -> str:
     found = sorted(path.parent for path in settings.PROJECT.glob("build/*/manifest.json"))
     names = [f"build/{folder.name}" for folder in found if read_manifest(Output(folder))]
     return f", such as {', '.join(names)}" if names else "; ./build_report.sh makes build/quick"
-
-
-def _test_sets(folder: Path) -> dict[tuple[str, str], tuple[str, int]]:
-    found = {}
-    for path in sorted(folder.glob("records/*/dataset-*.json")):
-        try:
-            content = json.loads(path.read_text())
-            chapter = path.parent.name.partition("-")[0]
-            found[chapter, content["name"]] = content["digest"], content["n_test"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"{path} is damaged ({error!r}); delete its folder and run its chapter again"
-            ) from None
-    return found
 
 
 def pair_up(a: Sequence[Record], b: Sequence[Record]) -> list[tuple[Record, Record]]:

@@ -1,0 +1,43 @@
+"""From answers to numbers: records, intervals and paired tests, sizes of perturbations."""
+
+from helpers.evaluation.records import (
+    FOLDERS,
+    Record,
+    Records,
+    on_itself,
+    one,
+    plain,
+    read_records,
+    records_name,
+    select,
+    told,
+)
+from helpers.evaluation.similarity import check_adversarial, distortion, similarity
+from helpers.evaluation.statistics import (
+    Difference,
+    independent_difference,
+    mcnemar,
+    paired_difference,
+    wilson,
+)
+
+__all__ = [
+    "FOLDERS",
+    "Difference",
+    "Record",
+    "Records",
+    "check_adversarial",
+    "distortion",
+    "independent_difference",
+    "mcnemar",
+    "on_itself",
+    "one",
+    "paired_difference",
+    "plain",
+    "read_records",
+    "records_name",
+    "select",
+    "similarity",
+    "told",
+    "wilson",
+]

@@ -1,0 +1,364 @@
+"""Records: what was measured on what, as figures, tables and verdicts read it.
+
+A run of a chapter keeps its records in memory and writes them when it is done, as two files that are
+there together or not at all: a table (CSV, a row for each record) and, in one NumPy file, what was
+measured image by image, so that later tests can be paired. Runs with other parameters have other files.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from filelock import FileLock
+
+from helpers.evaluation.statistics import wilson
+from helpers.files import write_atomically
+
+# Parameters that mark a record as part of a series: its model and attack occur in the main results too.
+SERIES = frozenset({"sweep", "regenerate", "variant", "rung", "shared"})
+
+# Where things lie changes no result: these parameters do not tell one set of records from another.
+FOLDERS = ("data_dir", "output_dir", "store_dir")
+
+IDENTITY = ("chapter", "dataset", "quantity", "model", "attack", "seed")  # columns of the table
+# Groups of further columns, `parameters.epsilon` for one: what decides a result, and the result.
+GROUPS = ("parameters", "values")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One result.
+
+    Attributes
+    ----------
+    chapter, dataset
+        Where it was measured, and on which data (a data set's name).
+    quantity
+        What was measured: ``accuracy``, ``distortion``, ``history``, ``count`` ...
+    model, attack
+        Who was tested, and under what; ``source`` in `parameters` says on which model the attack was
+        made where that is another one.
+    parameters
+        Everything else that decides the result; plain JSON values.
+    seed
+        Seed of the run.
+    values
+        Named numbers or lists of numbers. An accuracy has ``n``, ``n_correct``, ``accuracy``, ``low``,
+        ``high`` (95 % Wilson interval).
+    arrays
+        Per-image arrays; for an accuracy ``correct``, bool (n,).
+    """
+
+    chapter: str
+    dataset: str
+    quantity: str
+    model: str = ""
+    attack: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    values: dict[str, Any] = field(default_factory=dict)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+
+    @property
+    def identity(self) -> str:
+        """What the result is of, without the result."""
+        about = {name: getattr(self, name) for name in (*IDENTITY, "parameters")}
+        return json.dumps(about, sort_keys=True)
+
+    def matches(self, **wanted: Any) -> bool:
+        """Tell whether each wanted attribute or parameter has the wanted value."""
+        return all(
+            (
+                getattr(self, name)
+                if name in self.__dataclass_fields__
+                else self.parameters.get(name)
+            )
+            == value
+            for name, value in wanted.items()
+        )
+
+
+def records_name(chapter: str, dataset: str | None, parameters: Mapping[str, Any]) -> str:
+    """Name the files of a run's records, without their endings: another run, another name.
+
+    Parameters
+    ----------
+    chapter, dataset
+        Whose records; `dataset` is None for a chapter about several.
+    parameters
+        Validated, plain JSON values; the folders among them do not count.
+    """
+    counted = {name: value for name, value in parameters.items() if name not in FOLDERS}
+    text = json.dumps(counted, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return "-".join([chapter, *([dataset] if dataset else []), digest])
+
+
+class Records:
+    """The records of one run of one chapter, to be written when it is done.
+
+    Parameters
+    ----------
+    output
+        The build's folder.
+    chapter, dataset
+        Whose records; `dataset` is None for a chapter about several.
+    parameters
+        The chapter's, validated, as plain JSON values; ``seed`` among them is noted in each record.
+    """
+
+    def __init__(
+        self, output: Path, chapter: str, dataset: str | None, parameters: Mapping[str, Any]
+    ):
+        self.chapter, self.dataset, self.seed = chapter, dataset, parameters["seed"]
+        name = records_name(chapter, dataset, parameters)
+        self.table = Path(output) / "records" / f"{name}.csv"
+        self.all: list[Record] = []
+        self._identities: set[str] = set()
+
+    def add(
+        self,
+        quantity: str,
+        *,
+        model: str = "",
+        attack: str = "",
+        parameters: Mapping[str, Any] | None = None,
+        values: Mapping[str, Any] | None = None,
+        arrays: Mapping[str, np.ndarray] | None = None,
+        dataset: str | None = None,
+    ) -> Record:
+        """Take up a record and return it."""
+        dataset = dataset or self.dataset
+        if dataset is None:
+            raise ValueError("this chapter has no data set of its own: name the record's")
+        record = Record(
+            self.chapter, dataset, quantity, model, attack, dict(parameters or {}), self.seed,
+            dict(values or {}), dict(arrays or {}),
+        )  # fmt: skip
+        identity = record.identity
+        if identity in self._identities:
+            raise ValueError(f"the same result is recorded twice: {identity}")
+        self._identities.add(identity)
+        self.all.append(record)
+        return record
+
+    def accuracy(
+        self,
+        correct: np.ndarray,
+        *,
+        model: str,
+        attack: str = "none",
+        parameters: Mapping[str, Any] | None = None,
+        **measures: float,
+    ) -> Record:
+        """Record correct answers, bool (n,), as an accuracy with its interval."""
+        correct = np.asarray(correct, bool)
+        low, high = wilson(int(correct.sum()), len(correct))
+        values = {
+            "n": len(correct),
+            "n_correct": int(correct.sum()),
+            "accuracy": float(correct.mean()),
+            "low": low,
+            "high": high,
+        }
+        return self.add(
+            "accuracy", model=model, attack=attack, parameters=parameters,
+            values=values | measures, arrays={"correct": correct},
+        )  # fmt: skip
+
+    def data_set(self, data) -> Record:
+        """Record which data the chapter used (a `Dataset`)."""
+        values = {
+            "label": data.label,
+            "status": data.status,
+            "digest": data.digest,
+            "n_train": len(data.y_train),
+            "n_test": len(data.y_test),
+        }
+        return self.add("data", dataset=data.name, values=values)
+
+    def write(self) -> str:
+        """Write all records; returns a sentence that says where, and what they replace."""
+        return write_records(self.table, self.all)
+
+
+def write_records(table: Path, records: list[Record]) -> str:
+    """Write records as ``NAME.csv``, and their arrays beside it; as :meth:`Records.write`."""
+    arrays = table.with_suffix(".npz")
+    buffer = io.BytesIO()
+    held = {f"{k}.{name}": a for k, r in enumerate(records) for name, a in r.arrays.items()}
+    np.savez_compressed(buffer, **held)
+    content = _as_csv(records)
+    table.parent.mkdir(parents=True, exist_ok=True)
+    # Two runs with the same parameters, at once: one after the other, never half of each.
+    with FileLock(table.with_name(f".{table.stem}.lock")):
+        former = table.stat().st_mtime if table.exists() else None
+        table.unlink(missing_ok=True)  # the table vouches for the arrays, so it comes last
+        write_atomically(arrays, buffer.getvalue())
+        write_atomically(table, content)
+    said = f"{len(records)} records: {table.parent.name}/{table.name}"
+    if former is None:
+        return said
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(former))
+    return f"{said}, in place of those of {when} with the same parameters"
+
+
+def _as_csv(records: list[Record]) -> str:
+    columns = {
+        group: list(dict.fromkeys(name for r in records for name in getattr(r, group)))
+        for group in GROUPS
+    }
+    heads = [f"{group}.{name}" for group, names in columns.items() for name in names]
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["row", *IDENTITY, *heads, "arrays"])
+    for number, record in enumerate(records):
+        cells = [
+            _cell(getattr(record, group)[name]) if name in getattr(record, group) else ""
+            for group, names in columns.items()
+            for name in names
+        ]
+        identity = [getattr(record, name) for name in IDENTITY]
+        writer.writerow([number, *identity, *cells, " ".join(record.arrays)])
+    return buffer.getvalue()
+
+
+def _cell(value: Any) -> str:
+    """Write a JSON value so that it can be read back; text stands as it is where nothing is lost."""
+    if isinstance(value, str) and _value(value) == value:
+        return value
+    return json.dumps(value)
+
+
+def _value(cell: str) -> Any:
+    try:
+        return json.loads(cell)
+    except ValueError:
+        return cell or None
+
+
+def read_records(output: Path, *, arrays: bool = False) -> list[Record]:
+    """Read the records of a build or of notebooks run by hand, sorted by file.
+
+    Of several runs of a chapter on a data set, with other parameters each, the newest counts.
+
+    Parameters
+    ----------
+    output
+        The folder that holds ``records``.
+    arrays
+        Whether to read what was measured image by image too.
+
+    Raises
+    ------
+    ValueError
+        If a table is damaged; names the file.
+    """
+    newest: dict[str, Path] = {}
+    tables = (Path(output) / "records").glob("*-*.csv")
+    for table in sorted(tables, key=lambda path: (path.stat().st_mtime_ns, path.name)):
+        newest[table.stem.rpartition("-")[0]] = table
+    found: list[Record] = []
+    for table in sorted(newest.values()):
+        found += read_table(table, arrays=arrays)
+    return found
+
+
+def told(found: list[Record], output: Path) -> str:
+    """Say which runs the records are from or, where there are none, which folders have some."""
+    if found:
+        runs = dict.fromkeys((r.chapter, r.dataset) for r in found)
+        names = ", ".join(f"{chapter} ({dataset})" for chapter, dataset in runs)
+        return f"{len(found)} records of {names}"
+    tables = Path(output).resolve().parent.glob("*/records/*.csv")
+    others = sorted({table.parent.parent for table in tables})
+    there = f"; there are some in {', '.join(map(str, others))}: set output_dir" if others else ""
+    return (
+        f"There are no records in {Path(output) / 'records'}. Run the other chapters with the same "
+        f"output_dir, or ./build_report.sh{there}."
+    )
+
+
+def read_table(table: Path, *, arrays: bool = False) -> list[Record]:
+    """Read one run's records; as :func:`read_records`."""
+    try:
+        with table.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            if (reader.fieldnames or [])[: 1 + len(IDENTITY)] != ["row", *IDENTITY]:
+                raise ValueError("its columns are not those of records")
+            rows = list(reader)
+        held = _read_arrays(table.with_suffix(".npz")) if arrays else {}
+        return [_record(row, held, arrays) for row in rows]
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        csv.Error,
+        BadZipFile,
+    ) as error:
+        raise ValueError(
+            f"the records {table} are damaged ({error!r}); delete the file and run its chapter again"
+        ) from None
+
+
+def _record(row: dict[str, str], held: Mapping[str, np.ndarray], arrays: bool) -> Record:
+    groups: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
+    for head, cell in row.items():
+        group, dot, name = head.partition(".")
+        if dot and cell != "":
+            groups[group][name] = _value(cell)
+    names = row["arrays"].split() if arrays else []
+    return Record(
+        **{name: row[name] for name in IDENTITY if name != "seed"},
+        seed=int(row["seed"]),
+        **groups,
+        arrays={name: held[f"{row['row']}.{name}"] for name in names},
+    )
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def select(records: Iterable[Record], **wanted: Any) -> list[Record]:
+    """Keep the records whose attributes or parameters have the wanted values."""
+    return [record for record in records if record.matches(**wanted)]
+
+
+def plain(records: Iterable[Record]) -> list[Record]:
+    """Leave out what belongs to a series of its own: sweeps, variants, rungs, shared examples."""
+    return [record for record in records if not SERIES & record.parameters.keys()]
+
+
+def on_itself(records: Iterable[Record]) -> list[Record]:
+    """Keep what was measured without attack, and under attacks made on the tested model itself.
+
+    Random noise sees no model: the same images serve for all.
+    """
+    return [
+        r
+        for r in records
+        if "made_on" not in r.parameters
+        and (r.parameters.get("source") in (None, r.model) or r.attack == "noise")
+    ]
+
+
+def one(records: Iterable[Record], **wanted: Any) -> Record:
+    """Find the single record with the wanted values; ValueError where there are none or several."""
+    found = select(records, **wanted)
+    if len(found) != 1:
+        raise ValueError(f"{len(found)} records match {wanted}; expected exactly one")
+    return found[0]

@@ -1,0 +1,76 @@
+"""Intervals of accuracies, paired tests, and differences with their intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import binomtest
+
+
+def wilson(n_correct: int, n: int) -> tuple[float, float]:
+    """95 % Wilson interval of a proportion (Wilson 1927)."""
+    if n < 1:
+        raise ValueError("an accuracy needs at least one image")
+    interval = binomtest(n_correct, n).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def mcnemar(correct_a: np.ndarray, correct_b: np.ndarray) -> float:
+    """Exact McNemar test: p-value for two classifiers being equally good on the same images."""
+    if correct_a.shape != correct_b.shape:
+        raise ValueError(
+            f"a paired test needs the same images: {correct_a.shape} and {correct_b.shape}"
+        )
+    only_a = int((correct_a & ~correct_b).sum())
+    only_b = int((~correct_a & correct_b).sum())
+    if only_a + only_b == 0:
+        return 1.0
+    return float(binomtest(only_a, only_a + only_b, 0.5).pvalue)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference of two proportions or means, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __sub__(self, other: Difference) -> Difference:
+        """Difference of two differences, taken as independent (MOVER, Zou & Donner 2008)."""
+        value = self.value - other.value
+        below = np.hypot(self.value - self.low, other.high - other.value)
+        above = np.hypot(self.high - self.value, other.value - other.low)
+        return Difference(value, float(value - below), float(value + above))
+
+
+def paired_difference(correct_a: np.ndarray, correct_b: np.ndarray) -> Difference:
+    """Accuracy of a classifier minus that of another on the same images.
+
+    The interval is Agresti & Min's (2005): Wald's, with half an image more in each cell of the 2 × 2
+    table.
+
+    Parameters
+    ----------
+    correct_a, correct_b
+        Correct answers, bool (n,), of the same images in the same order.
+    """
+    mcnemar(correct_a, correct_b)  # same images?
+    only_a, only_b = float((correct_a & ~correct_b).sum()), float((~correct_a & correct_b).sum())
+    n = len(correct_a)
+    if not n:
+        raise ValueError("a difference needs at least one image")
+    middle = (only_a - only_b) / (n + 2)
+    reach = 1.959964 * np.sqrt((only_a + only_b + 1) / (n + 2) - middle**2) / np.sqrt(n + 2)
+    low, high = max(middle - reach, -1.0), min(middle + reach, 1.0)
+    return Difference((only_a - only_b) / n, float(low), float(high))
+
+
+def independent_difference(n_correct_a: int, n_a: int, n_correct_b: int, n_b: int) -> Difference:
+    """Difference of two proportions of different images (Newcombe 1998, method 10)."""
+    a, b = (
+        Difference(n_correct / n, *wilson(n_correct, n))
+        for n_correct, n in ((n_correct_a, n_a), (n_correct_b, n_b))
+    )
+    return a - b
