@@ -13,7 +13,7 @@ import io
 import json
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -21,18 +21,21 @@ from zipfile import BadZipFile
 import numpy as np
 from filelock import FileLock
 
+from helpers.evaluation.identity import FIELDS, ModelId
 from helpers.evaluation.statistics import wilson
 from helpers.files import write_atomically
 
 # Parameters that mark a record as part of a series: its model and attack occur in the main results too.
-SERIES = frozenset({"sweep", "regenerate", "variant", "rung", "shared"})
+SERIES = frozenset({"sweep", "rung", "shared"})
 
 # Where things lie changes no result: these parameters do not tell one set of records from another.
 FOLDERS = ("data_dir", "output_dir", "store_dir")
 
-IDENTITY = ("chapter", "dataset", "quantity", "model", "attack", "seed")  # columns of the table
-# Groups of further columns, `parameters.epsilon` for one: what decides a result, and the result.
-GROUPS = ("parameters", "values")
+PLACE = ("chapter", "dataset", "quantity", "attack", "seed")  # columns of the table
+# Groups of further columns, `parameters.epsilon` for one: who was tested, on which model the attack was
+# made, what else decides the result, and the result.
+MODELS = ("model", "made_on")
+GROUPS = (*MODELS, "parameters", "values")
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,10 @@ class Record:
     quantity
         What was measured: ``accuracy``, ``distortion``, ``history``, ``count`` ...
     model, attack
-        Who was tested, and under what; ``source`` in `parameters` says on which model the attack was
-        made where that is another one.
+        Who was tested (None where no model was), and under what.
+    made_on
+        The model that the attack was made on; None without attack, for noise, which sees no model, and
+        for the worst of several attacks.
     parameters
         Everything else that decides the result; plain JSON values.
     seed
@@ -62,8 +67,9 @@ class Record:
     chapter: str
     dataset: str
     quantity: str
-    model: str = ""
+    model: ModelId | None = None
     attack: str = ""
+    made_on: ModelId | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     values: dict[str, Any] = field(default_factory=dict)
@@ -72,20 +78,27 @@ class Record:
     @property
     def identity(self) -> str:
         """What the result is of, without the result."""
-        about = {name: getattr(self, name) for name in (*IDENTITY, "parameters")}
+        about = {name: getattr(self, name) for name in (*PLACE, "parameters")}
+        about |= {name: _fields(getattr(self, name)) for name in MODELS}
         return json.dumps(about, sort_keys=True)
 
+    @property
+    def white_box(self) -> bool:
+        """Whether the attack was made on the tested model itself, through whichever of its means."""
+        if self.model is None or self.made_on is None:
+            return False
+        return replace(self.made_on, combine="") == replace(self.model, combine="")
+
     def matches(self, **wanted: Any) -> bool:
-        """Tell whether each wanted attribute or parameter has the wanted value."""
-        return all(
-            (
-                getattr(self, name)
-                if name in self.__dataclass_fields__
-                else self.parameters.get(name)
-            )
-            == value
-            for name, value in wanted.items()
-        )
+        """Tell whether each wanted attribute, field of the model, or parameter has the wanted value."""
+        return all(self._get(name) == value for name, value in wanted.items())
+
+    def _get(self, name: str) -> Any:
+        if name in self.__dataclass_fields__ or name == "white_box":
+            return getattr(self, name)
+        if name in FIELDS:
+            return getattr(self.model, name, None)
+        return self.parameters.get(name)
 
 
 def records_name(chapter: str, dataset: str | None, parameters: Mapping[str, Any]) -> str:
@@ -130,8 +143,9 @@ class Records:
         self,
         quantity: str,
         *,
-        model: str = "",
+        model: ModelId | None = None,
         attack: str = "",
+        made_on: ModelId | None = None,
         parameters: Mapping[str, Any] | None = None,
         values: Mapping[str, Any] | None = None,
         arrays: Mapping[str, np.ndarray] | None = None,
@@ -142,8 +156,8 @@ class Records:
         if dataset is None:
             raise ValueError("this chapter has no data set of its own: name the record's")
         record = Record(
-            self.chapter, dataset, quantity, model, attack, dict(parameters or {}), self.seed,
-            dict(values or {}), dict(arrays or {}),
+            self.chapter, dataset, quantity, model, attack, made_on, dict(parameters or {}),
+            self.seed, dict(values or {}), dict(arrays or {}),
         )  # fmt: skip
         identity = record.identity
         if identity in self._identities:
@@ -156,8 +170,9 @@ class Records:
         self,
         correct: np.ndarray,
         *,
-        model: str,
+        model: ModelId,
         attack: str = "none",
+        made_on: ModelId | None = None,
         parameters: Mapping[str, Any] | None = None,
         **measures: float,
     ) -> Record:
@@ -172,7 +187,7 @@ class Records:
             "high": high,
         }
         return self.add(
-            "accuracy", model=model, attack=attack, parameters=parameters,
+            "accuracy", model=model, attack=attack, made_on=made_on, parameters=parameters,
             values=values | measures, arrays={"correct": correct},
         )  # fmt: skip
 
@@ -213,23 +228,32 @@ def write_records(table: Path, records: list[Record]) -> str:
     return f"{said}, in place of those of {when} with the same parameters"
 
 
+def _fields(model: ModelId | None) -> dict[str, Any]:
+    """What of a model's identity differs from the default; nothing of no model."""
+    if model is None:
+        return {}
+    return {f.name: v for f in fields(model) if (v := getattr(model, f.name)) != f.default}
+
+
+def _groups(record: Record) -> dict[str, Any]:
+    """Flatten what decides a record and what it holds, by the columns of the table."""
+    groups = {name: _fields(getattr(record, name)) for name in MODELS}
+    groups |= {"parameters": record.parameters, "values": record.values}
+    return {f"{group}.{name}": value for group in GROUPS for name, value in groups[group].items()}
+
+
 def _as_csv(records: list[Record]) -> str:
-    columns = {
-        group: list(dict.fromkeys(name for r in records for name in getattr(r, group)))
-        for group in GROUPS
-    }
-    heads = [f"{group}.{name}" for group, names in columns.items() for name in names]
+    rows = [_groups(record) for record in records]
+    order = {group: k for k, group in enumerate(GROUPS)}
+    heads = dict.fromkeys(head for row in rows for head in row)
+    heads = sorted(heads, key=lambda head: order[head.partition(".")[0]])  # keeps their order within
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["row", *IDENTITY, *heads, "arrays"])
-    for number, record in enumerate(records):
-        cells = [
-            _cell(getattr(record, group)[name]) if name in getattr(record, group) else ""
-            for group, names in columns.items()
-            for name in names
-        ]
-        identity = [getattr(record, name) for name in IDENTITY]
-        writer.writerow([number, *identity, *cells, " ".join(record.arrays)])
+    writer.writerow(["row", *PLACE, *heads, "arrays"])
+    for number, (record, row) in enumerate(zip(records, rows, strict=True)):
+        cells = [_cell(row[head]) if head in row else "" for head in heads]
+        place = [getattr(record, name) for name in PLACE]
+        writer.writerow([number, *place, *cells, " ".join(record.arrays)])
     return buffer.getvalue()
 
 
@@ -294,7 +318,7 @@ def read_table(table: Path, *, arrays: bool = False) -> list[Record]:
     try:
         with table.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, strict=True)
-            if (reader.fieldnames or [])[: 1 + len(IDENTITY)] != ["row", *IDENTITY]:
+            if (reader.fieldnames or [])[: 1 + len(PLACE)] != ["row", *PLACE]:
                 raise ValueError("its columns are not those of records")
             rows = list(reader)
         held = _read_arrays(table.with_suffix(".npz")) if arrays else {}
@@ -320,9 +344,11 @@ def _record(row: dict[str, str], held: Mapping[str, np.ndarray], arrays: bool) -
         if dot and cell != "":
             groups[group][name] = _value(cell)
     names = row["arrays"].split() if arrays else []
+    models = {name: ModelId(**groups.pop(name)) if groups[name] else None for name in MODELS}
     return Record(
-        **{name: row[name] for name in IDENTITY if name != "seed"},
+        **{name: row[name] for name in PLACE if name != "seed"},
         seed=int(row["seed"]),
+        **models,
         **groups,
         arrays={name: held[f"{row['row']}.{name}"] for name in names},
     )
@@ -348,12 +374,7 @@ def on_itself(records: Iterable[Record]) -> list[Record]:
 
     Random noise sees no model: the same images serve for all.
     """
-    return [
-        r
-        for r in records
-        if "made_on" not in r.parameters
-        and (r.parameters.get("source") in (None, r.model) or r.attack == "noise")
-    ]
+    return [r for r in records if r.attack in ("none", "noise") or r.made_on == r.model]
 
 
 def one(records: Iterable[Record], **wanted: Any) -> Record:

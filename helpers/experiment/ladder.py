@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from helpers.ensembles import vote
-from helpers.evaluation import Record, Records
-from helpers.experiments import Experiment, Subject
+from helpers.defences.bagging import vote
+from helpers.evaluation.records import Record
+from helpers.experiment.scores import Scores
+from helpers.experiment.subjects import Images, Subject
 
 # Ways to go down the ensemble's own loss: which mean is differentiated, with which options.
 WHITE_BOX = {
@@ -25,8 +26,7 @@ WORST_RUNG = "all of these, worst"
 
 
 def climb(
-    experiment: Experiment,
-    records: Records,
+    scores: Scores,
     attack: str,
     *,
     original: Subject,
@@ -38,10 +38,10 @@ def climb(
 
     Parameters
     ----------
-    experiment, records
-        Where models and images come from, and where the accuracies go.
+    scores
+        Where models, images and records come together.
     attack
-        ``fgsm``, ``bim`` or ``pgd``.
+        A bounded attack that follows the gradient.
     original
         The model that the report attacks.
     members, rivals
@@ -55,42 +55,45 @@ def climb(
         Name of the rung to its accuracy, in the order of what the attacker knows. An image counts as
         right in a "worst" rung if the ensemble is right on every version of it.
     """
-    size = len(members)
-    sources = {
-        "the original model": original,
-        "another ensemble": experiment.ensemble(rivals, "rival"),
-    }
+    experiment = scores.experiment
+    one = f"member {attacked}"
+    sources = {"the original model": original, "another ensemble": experiment.ensemble(rivals)}
     sources |= {f"member {k}": member for k, member in enumerate(members, start=1)}
-    right = {}
-    for name, source in sources.items():
-        right[name] = _right(experiment, members, experiment.attacked(attack, source))
-    of_members = [right[f"member {k}"] for k in range(1, size + 1)]
-    for name, (combine, options) in WHITE_BOX.items():
-        source = experiment.ensemble(list(members), f"ensemble of {combine}", combine=combine)
-        images = experiment.attacked(attack, source, **options)
-        right[name] = _right(experiment, members, images)
+    options: dict[str, dict] = {}
+    for name, (combine, settings) in WHITE_BOX.items():
+        sources[name] = experiment.ensemble(members, combine=combine)
+        options[name] = settings
+    made = {
+        name: experiment.attacked(attack, source, **options.get(name, {}))
+        for name, source in sources.items()
+    }
+    experiment.make(made)
+    right = {name: _right(scores, members, images) for name, images in made.items()}
+    of_members = [right[f"member {k}"] for k in range(1, len(members) + 1)]
     rungs = {
         "the original model": right["the original model"],
         "another ensemble": right["another ensemble"],
-        f"member {attacked}": right[f"member {attacked}"],
+        one: right[one],
         "every member, worst": np.all(of_members, axis=0),
         **{name: right[name] for name in WHITE_BOX},
         WORST_RUNG: np.all(list(right.values()), axis=0),
     }
-    epsilon = experiment.p.epsilon
-    found = {}
-    for name, correct in rungs.items():
-        about = {"rung": name, "n_members": size, "epsilon": epsilon}
-        about |= {"made_on": name} if name in sources else {}
-        found[name] = records.accuracy(correct, model="ensemble", attack=attack, parameters=about)
+    id, epsilon = experiment.ensemble(members).id, experiment.p.epsilon
+    found = {
+        name: scores.records.accuracy(
+            correct, model=id, attack=attack, made_on=sources[name].id if name in sources else None,
+            parameters={"rung": name, "epsilon": epsilon},
+        )
+        for name, correct in rungs.items()
+    }  # fmt: skip
     each = [float(correct.mean()) for correct in of_members]
-    records.add(
-        "ladder", model="ensemble", attack=attack, parameters={"epsilon": epsilon},
+    scores.records.add(
+        "ladder", model=id, attack=attack, parameters={"epsilon": epsilon},
         values={"made_on_each_member": each},
     )  # fmt: skip
     return found
 
 
-def _right(experiment, members, images) -> np.ndarray:
-    logits = np.stack([experiment.logits(member, images) for member in members])
+def _right(scores: Scores, members: Sequence[Subject], images: Images) -> np.ndarray:
+    logits = np.stack([scores.experiment.logits(member, images) for member in members])
     return vote(logits)[-1] == images.y

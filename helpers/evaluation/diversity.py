@@ -8,7 +8,7 @@ from itertools import combinations
 import keras
 import numpy as np
 
-from helpers import gradients
+from helpers.models import gradients
 
 
 def error_correlation(correct: np.ndarray) -> float:
@@ -42,7 +42,7 @@ def gradient_cosine(members: Sequence[keras.Model], x: np.ndarray, y: np.ndarray
     members
         Two models or more that return logits.
     x, y
-        Images and labels, as for :func:`helpers.gradients.loss_and_gradient`.
+        Images and labels, as for :func:`helpers.models.gradients.loss_and_gradient`.
     """
     if len(members) < 2:
         raise ValueError("a cosine needs two members or more")

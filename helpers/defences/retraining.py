@@ -7,7 +7,8 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from helpers import gradients, models
+from helpers.models import gradients
+from helpers.models.training import split_validation, train
 
 REGENERATE = ("epoch", "batch", "never")
 
@@ -35,7 +36,7 @@ def adversarial_retrain(
     model
         The trained model to start from.
     x, y
-        Training images and labels, as for :func:`helpers.models.train`.
+        Training images and labels, as for :func:`helpers.models.training.train`.
     attack
         ``attack(model, x, y) -> x_adv``.
     start
@@ -48,14 +49,14 @@ def adversarial_retrain(
         ``epoch`` (the report's section 6), ``batch``: of each batch, from the model as it then stands
         (its section 5.2.1), or ``never``: once for all, from the model as it is given.
     seed, training
-        As for :func:`helpers.models.train`. Early stopping watches the mean of the accuracies on clean
+        As for :func:`helpers.models.training.train`. Early stopping watches the mean of the accuracies on clean
         and on freshly attacked validation images: the clean one alone would prefer the epochs that
         learned least from the attack.
 
     Returns
     -------
     dict
-        The history of :func:`helpers.models.train`.
+        The history of :func:`helpers.models.training.train`.
 
     References
     ----------
@@ -69,7 +70,7 @@ def adversarial_retrain(
         raise ValueError(
             "with regenerate = 'batch' every image is attacked; n_adversarial must be 0"
         )
-    rows, _ = models.split_validation(y, training["validation_fraction"], seed)
+    rows, _ = split_validation(y, training["validation_fraction"], seed)
     x_fit, y_fit = x[rows], y[rows]
     stale: list[tuple[np.ndarray, np.ndarray]] = []
 
@@ -93,4 +94,4 @@ def adversarial_retrain(
         return float((gradients.logits(current, x_adv).argmax(-1) == y_val[rows]).mean())
 
     hook = {"per_batch": attack} if regenerate == "batch" else {"extra": extra}
-    return models.train(model, x, y, seed=seed, watch=watch, **hook, **training)
+    return train(model, x, y, seed=seed, watch=watch, **hook, **training)

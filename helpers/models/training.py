@@ -1,14 +1,9 @@
-"""The report's three networks, and how they are trained.
-
-All return logits, and all scaling or resizing of pixels happens inside them, so that an attack works
-on raw pixels in [0, 1].
-"""
+"""How a network is trained: Adam, early stopping, and a state to go on from after an interruption."""
 
 from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
 import time
 from collections.abc import Callable
@@ -20,153 +15,10 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from helpers import gradients
+from helpers.models import gradients
 
-ARCHITECTURES = {
-    "table_2": (28, 28, 1),
-    "table_3": (32, 32, 3),
-    "inception_v3": (64, 64, 3),
-}
-
-# Where a trained state is parked at most this often while a network trains, in seconds.
+# The trained state is parked at most this often while a network trains, in seconds.
 CHECKPOINT_INTERVAL = 20.0
-
-
-def architecture_for(input_shape: tuple[int, ...]) -> str:
-    """Name the report's network for images of this shape (height, width, channels)."""
-    for name, shape in ARCHITECTURES.items():
-        if shape == tuple(input_shape):
-            return name
-    raise ValueError(
-        f"no network of the report takes images of shape {tuple(input_shape)}; there are "
-        + ", ".join(f"{name} for {shape}" for name, shape in ARCHITECTURES.items())
-    )
-
-
-def build(
-    architecture: str,
-    input_shape: tuple[int, int, int],
-    n_classes: int,
-    *,
-    seed: int,
-    **options,
-) -> keras.Model:
-    """Make an untrained network that maps images to logits.
-
-    Parameters
-    ----------
-    architecture
-        ``table_2``, ``table_3`` or ``inception_v3``. The report names no padding; Keras' default
-        (``valid``) is taken.
-    input_shape
-        (height, width, channels); at least 10 pixels a side for ``table_2``, 20 for ``table_3``;
-        3 channels for ``inception_v3``.
-    n_classes
-        Number of logits.
-    seed
-        Seed of the initial weights and of dropout.
-    options
-        For ``inception_v3``: ``input_size``, ``width``, ``weights`` as in :func:`_inception_v3`.
-    """
-    if architecture not in ARCHITECTURES:
-        raise ValueError(f"no architecture {architecture!r}; there are {', '.join(ARCHITECTURES)}")
-    if n_classes < 2:
-        raise ValueError(f"a classifier needs at least 2 classes, not {n_classes}")
-    # Keras draws the seeds of initial weights and dropout from Python's generator. (Its own
-    # set_random_seed also seeds TensorFlow, which then compiles everything anew.)
-    random.seed(seed)
-    inputs = keras.Input(input_shape, name="pixels")
-    if architecture == "inception_v3":
-        return _inception_v3(inputs, n_classes, **options)
-    if options:
-        raise ValueError(f"{architecture} takes no options, not {', '.join(options)}")
-    stack = _table_2(n_classes) if architecture == "table_2" else _table_3(n_classes)
-    outputs = inputs
-    for layer in stack:
-        outputs = layer(outputs)
-    return keras.Model(inputs, outputs, name=architecture)
-
-
-def _table_2(n_classes: int) -> list[keras.Layer]:
-    layers = keras.layers
-    return [
-        layers.Conv2D(32, 5, activation="relu"),
-        layers.Conv2D(64, 5, activation="relu"),
-        layers.MaxPooling2D(2),
-        layers.Dropout(0.25),
-        layers.Flatten(),
-        layers.Dense(128, activation="relu"),
-        layers.Dropout(0.5),
-        layers.Dense(n_classes, name="logits"),
-    ]
-
-
-def _table_3(n_classes: int) -> list[keras.Layer]:
-    layers = keras.layers
-    return [
-        layers.Conv2D(32, 5, activation="relu"),
-        layers.Conv2D(32, 5, activation="relu"),
-        layers.MaxPooling2D(2),
-        layers.Dropout(0.25),
-        layers.Conv2D(64, 3, activation="relu"),
-        layers.Conv2D(64, 3, activation="relu"),
-        layers.MaxPooling2D(2),
-        layers.Dropout(0.25),
-        layers.Flatten(),
-        layers.Dense(512, activation="relu"),
-        layers.Dropout(0.5),
-        layers.Dense(n_classes, name="logits"),
-    ]
-
-
-def _inception_v3(
-    inputs, n_classes: int, *, input_size: int = 299, width: float = 1.0, weights: str = "none"
-) -> keras.Model:
-    """InceptionV3 (Szegedy et al. 2016, arXiv 1512.00567) with a last layer of `n_classes`.
-
-    Parameters
-    ----------
-    input_size
-        Side that the images are resized to inside the network, at least 75; 299 in the report.
-    width
-        Factor on the number of filters of every convolution; 1 in the report.
-    weights
-        ``none``, or ``imagenet`` for Keras' pretrained ones (a download; needs ``width=1``).
-    """
-    if input_size < 75:
-        raise ValueError(f"InceptionV3 needs an input_size of at least 75, not {input_size}")
-    if weights not in ("none", "imagenet"):
-        raise ValueError(f"weights {weights!r}: expected 'none' or 'imagenet'")
-    if weights == "imagenet" and width != 1:
-        raise ValueError(f"pretrained weights exist for width = 1 only, not {width}")
-    body = keras.applications.InceptionV3(
-        include_top=False,
-        weights="imagenet" if weights == "imagenet" else None,
-        input_shape=(input_size, input_size, 3),
-        pooling="avg",
-    )
-    if weights == "none":
-        body = keras.models.clone_model(body, clone_function=_scaled(width))
-    outputs = keras.layers.Resizing(input_size, input_size, name="resize")(inputs)
-    outputs = keras.layers.Rescaling(2.0, offset=-1.0, name="rescale")(outputs)
-    outputs = keras.layers.Dense(n_classes, name="logits")(body(outputs))
-    return keras.Model(inputs, outputs, name="inception_v3")
-
-
-def _scaled(width: float) -> Callable[[keras.Layer], keras.Layer]:
-    """Clone a layer with `width` times its filters, and batch norm for short trainings."""
-
-    def clone(layer: keras.Layer) -> keras.Layer:
-        config = layer.get_config()
-        if "filters" in config:
-            config["filters"] = max(1, round(config["filters"] * width))
-        if isinstance(layer, keras.layers.BatchNormalization):
-            # With Keras' 0.99 the moving averages lag behind for hundreds of updates, and a short
-            # training would be tested at chance.
-            config["momentum"] = 0.9
-        return type(layer).from_config(config)
-
-    return clone
 
 
 def _seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
@@ -203,7 +55,7 @@ def split_validation(y: np.ndarray, fraction: float, seed: int) -> tuple[np.ndar
 
 def _trainer(model: keras.Model, learning_rate: float) -> tuple:
     """Get Adam from its start and the compiled step; a model trained before is not traced again."""
-    trainers = vars(model).setdefault("_trainers", {})
+    trainers = gradients.compiled(model).trainers
     if learning_rate not in trainers:
         optimizer = keras.optimizers.Adam(learning_rate)
         trainers[learning_rate] = optimizer, gradients.training_step(model, optimizer)

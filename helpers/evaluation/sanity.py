@@ -13,8 +13,11 @@ from itertools import pairwise
 import keras
 import numpy as np
 
-from helpers import gradients
-from helpers.evaluation import Record, mcnemar
+from helpers.attacks import ATTACKS
+from helpers.evaluation.identity import ModelId
+from helpers.evaluation.records import Record
+from helpers.evaluation.statistics import mcnemar
+from helpers.models import gradients
 
 # How many images the checks that call a model look at.
 SAMPLE = 64
@@ -31,7 +34,7 @@ EFFORT = ("fgsm", "bim", "pgd")
 # Attacks that see scores only, no gradients.
 BLACK_BOX = ("square",)
 # Attacks that may go as far as they must.
-UNBOUND = ("lbfgs", "cw")
+UNBOUND = tuple(name for name, attack in ATTACKS.items() if attack.kind == "unbounded")
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,7 @@ def compare(records: Iterable[Record], n_classes: int) -> list[Check]:
     Parameters
     ----------
     records
-        Accuracies with their ``correct`` arrays; those made on the tested model name it as `source`,
-        others name what they were made on as `source` or ``made_on``.
+        Accuracies with their ``correct`` arrays.
     n_classes
         Classes of the data set.
     """
@@ -131,7 +133,7 @@ def check(name: str, cases: Iterable[str | bool]) -> Check:
 def _pairs(records: list[Record], others: list[Record]) -> Iterator[tuple[Record, Record]]:
     """Pair the white-box records with what was measured on the same model, images and epsilon."""
     for record in records:
-        if record.parameters.get("source") != record.model:
+        if record.made_on != record.model:
             continue
         for other in others:
             if (
@@ -149,7 +151,7 @@ def _efforts(records: list[Record]) -> Iterator[str | bool]:
             continue
         if EFFORT.index(strong.attack) <= EFFORT.index(weak.attack):
             continue
-        if weak.parameters.get("source") != weak.model or not _fills_the_ball(strong):
+        if weak.made_on != weak.model or not _fills_the_ball(strong):
             continue
         yield _better(strong, weak) and (
             f"{strong.model}, ε = {strong.parameters['epsilon']:g}: {_say(strong)} under "
@@ -178,9 +180,9 @@ def _noises(records: list[Record]) -> Iterator[str | bool]:
 
 
 def _sizes(records: list[Record], chance: float) -> Iterator[str | bool]:
-    lines: dict[tuple[str, str], list[Record]] = {}
+    lines: dict[tuple[ModelId, str], list[Record]] = {}
     for record in records:
-        if record.attack in EFFORT and record.parameters.get("source") == record.model:
+        if record.attack in EFFORT and record.made_on == record.model:
             lines.setdefault((record.model, record.attack), []).append(record)
     for line in lines.values():
         for small, large in pairwise(sorted(line, key=lambda r: r.parameters["epsilon"])):
@@ -198,15 +200,8 @@ def _sizes(records: list[Record], chance: float) -> Iterator[str | bool]:
 
 def _transfers(records: list[Record]) -> Iterator[str | bool]:
     for white_box, other in _pairs(records, records):
-        about = other.parameters
-        if other.attack != white_box.attack or about.get("source") == other.model:
-            continue
-        # Of an ensemble's accuracies by size and rule, only its own are the same model's.
-        size = white_box.parameters.get("n_members")
-        if about.get("n_members", size) != size or about.get("vote", "mean") != "mean":
-            continue
-        made_on = about.get("source") or about.get("made_on")
-        if made_on is None:  # the worst of several attacks
+        made_on = other.made_on  # None: the worst of several attacks
+        if other.attack != white_box.attack or made_on in (None, other.model):
             continue
         yield _better(white_box, other) and (
             f"{white_box.model} under {white_box.attack.upper()}: {_say(white_box)} when attacked "
@@ -216,17 +211,16 @@ def _transfers(records: list[Record]) -> Iterator[str | bool]:
 
 def _black_boxes(records: list[Record]) -> Iterator[str | bool]:
     for white_box in records:
-        if white_box.attack != EFFORT[-1] or white_box.parameters.get("source") != white_box.model:
+        if white_box.attack != EFFORT[-1] or white_box.made_on != white_box.model:
             continue
         for other in records:
-            same = {"source": white_box.model, "epsilon": white_box.parameters["epsilon"]}
             right = other.arrays["correct"]
             # They take longer, and are made on the first of the images only.
             there = white_box.arrays["correct"][: len(right)]
             if (
                 other.attack not in BLACK_BOX
-                or other.model != white_box.model
-                or any(other.parameters.get(name) != value for name, value in same.items())
+                or not other.model == other.made_on == white_box.model
+                or other.parameters.get("epsilon") != white_box.parameters["epsilon"]
                 or len(there) != len(right)
             ):
                 continue
@@ -243,7 +237,7 @@ def _black_boxes(records: list[Record]) -> Iterator[str | bool]:
 def _boundless(records: list[Record], chance: float) -> Iterator[str | bool]:
     for record in records:
         about = record.parameters
-        if about.get("source") != record.model:
+        if record.made_on != record.model:
             continue
         if record.attack in UNBOUND:
             size, reason = "", "though it may go as far as it must: its search failed"
@@ -258,10 +252,9 @@ def _boundless(records: list[Record], chance: float) -> Iterator[str | bool]:
 
 
 def _identity(record: Record) -> tuple:
-    about = record.parameters
-    made_on = about.get("source") or about.get("made_on") or about.get("rung")
-    named = tuple(about.get(name) for name in ("epsilon", "n_members", "vote"))
-    return record.model, record.attack, made_on, *named, record.arrays["correct"].tobytes()
+    made_on = record.made_on or record.parameters.get("rung")
+    epsilon = record.parameters.get("epsilon")
+    return record.model, record.attack, made_on, epsilon, record.arrays["correct"].tobytes()
 
 
 def _better(a: Record, b: Record) -> bool:

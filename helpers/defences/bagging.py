@@ -7,7 +7,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from helpers import models
+from helpers.models.training import train
 
 VOTES = ("mean", "majority")
 # What the members' outputs are averaged as, for an ensemble that is attacked as one model.
@@ -114,7 +114,7 @@ def train_member(
     x, y, member, sigma, seed, noise, resample
         As in :func:`replicate`.
     training
-        As for :func:`helpers.models.train`.
+        As for :func:`helpers.models.training.train`.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def train_member(
         x, y, member=member, sigma=sigma, seed=seed, noise=noise, resample=resample
     )
     model = build(member_seed(seed, member))
-    history = models.train(
+    history = train(
         model,
         x_member,
         y_member,

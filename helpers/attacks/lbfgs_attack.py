@@ -7,32 +7,33 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from helpers import gradients
-from helpers.attacks import batches, check_images, check_labels
-from helpers.solver import minimise
+from helpers.attacks.inputs import (
+    Crafted,
+    batches,
+    check_count,
+    check_images,
+    check_labels,
+    random_targets,
+)
+from helpers.attacks.lbfgs_solver import minimise
+from helpers.models import gradients
 
 # Steps of the search for the class boundary on the line to the original image, at the end.
 HALVINGS = 10
 
 
 @dataclass(frozen=True)
-class LbfgsResult:
-    """What the L-BFGS attack found.
+class LbfgsResult(Crafted):
+    """What the L-BFGS attack found: as every attack, and further
 
     Attributes
     ----------
-    x_adv
-        float32 like the images. A failed row holds the original image.
-    success
-        bool (n,): whether the row is an adversarial example.
     c
         float64 (n,): the constant under which the image was found; NaN for a failed row.
     l2
         float64 (n,): L2 norm of the perturbation; NaN for a failed row.
     """
 
-    x_adv: np.ndarray
-    success: np.ndarray
     c: np.ndarray
     l2: np.ndarray
 
@@ -48,13 +49,12 @@ def lbfgs(
     max_iterations: int = 50,
     tolerance: float = 1e-4,
     n_candidates: int = 3,
-    bounds: tuple[float, float] = (0.0, 1.0),
     batch_size: int = gradients.BATCH_SIZE,
     progress: str | None = None,
 ) -> LbfgsResult:
     """Find the nearest image of another class (box-constrained L-BFGS attack).
 
-    Minimises  c * ||x' - x||_2^2 + cross_entropy(logits(x'), t)  over x' within `bounds`, and searches
+    Minimises  c * ||x' - x||_2^2 + cross_entropy(logits(x'), t)  over x' in [0, 1], and searches
     the largest c that still succeeds: by factors of ten until one value succeeds and one fails, then
     by geometric bisection. Of all points ever evaluated, each image keeps the nearest success, which
     is in the end drawn towards the original as far as the class boundary allows.
@@ -75,7 +75,7 @@ def lbfgs(
         1e-4 takes two fifths of the gradients of 1e-6 for a mean distortion 0.1 % larger.
     n_candidates
         Classes tried by the untargeted attack.
-    bounds, batch_size, progress
+    batch_size, progress
         As for :func:`helpers.attacks.bim`.
 
     Raises
@@ -88,34 +88,34 @@ def lbfgs(
     Szegedy et al. 2014, arXiv 1312.6199, section 4.1; their c stands on the norm, as here. The squared
     norm has the same stationary points and is smooth at the start.
     """
-    check_images(model, x, y, bounds)
+    check_images(model, x, y)
     for name, value in (("c_init", c_init), ("tolerance", tolerance)):
         if not (np.isfinite(value) and value > 0):
             raise ValueError(f"{name} = {value}: a finite number above 0 is needed")
     for name, value in (("c_steps", c_steps), ("max_iterations", max_iterations)):
-        if value < 1:
-            raise ValueError(f"{name} = {value}: at least 1 is needed")
+        check_count(name, value)
     if targets is None:
         return _untargeted(
-            model, x, y, n_candidates, c_init=c_init, c_steps=c_steps, bounds=bounds,
+            model, x, y, n_candidates, c_init=c_init, c_steps=c_steps,
             max_iterations=max_iterations, tolerance=tolerance, batch_size=batch_size,
             progress=progress,
         )  # fmt: skip
     check_labels(targets, len(x), model.output_shape[-1], "targets")
     result = _failures(x)
     for rows in batches(len(x), batch_size, progress):
-        search = _Search(
-            model,
-            x[rows],
-            targets[rows],
-            bounds,
-            max_iterations=max_iterations,
-            tolerance=tolerance,
-        )
+        limits = {"max_iterations": max_iterations, "tolerance": tolerance}
+        search = _Search(model, x[rows], targets[rows], **limits)
         found = search.run(c_init, c_steps)
         for whole, part in zip(vars(result).values(), vars(found).values(), strict=True):
             whole[rows] = part
     return result
+
+
+def towards_class(model, x, y, *, seed: int, target: int | None = None, **settings) -> LbfgsResult:
+    """:func:`lbfgs` towards one class or, if `target` is None, a class drawn for each image."""
+    drawn = random_targets(y, model.output_shape[-1], seed)
+    targets = drawn if target is None else np.full(len(y), target, np.int32)
+    return lbfgs(model, x, y, targets=targets, **settings)
 
 
 def _failures(x: np.ndarray) -> LbfgsResult:
@@ -167,9 +167,9 @@ class CSearch:
 class _Search:
     """The search on c for one batch, and the nearest success seen so far."""
 
-    def __init__(self, model, x, targets, bounds, **limits):
+    def __init__(self, model, x, targets, **limits):
         self.model, self.call = model, gradients.loss_and_gradient(model)
-        self.shape, self.targets, self.bounds, self.limits = x.shape, targets, bounds, limits
+        self.shape, self.targets, self.limits = x.shape, targets, limits
         self.x = x.reshape(len(x), -1)
         self.best = _failures(x)
         self.best.l2[:] = np.inf
@@ -197,8 +197,7 @@ class _Search:
             pull = (2 * c[rows, None]).astype(np.float32) * change
             return c[rows] * squares + losses, slopes.reshape(len(rows), -1) + pull
 
-        low, high = self.bounds
-        points, _ = minimise(objective, start, lower=low, upper=high, **self.limits)
+        points, _ = minimise(objective, start, lower=0.0, upper=1.0, **self.limits)
         # Not the points passed on the way: an overshooting step reaches the target for any c.
         scores = gradients.logits(self.model, points.reshape(self.shape))
         return points, scores.argmax(-1) == self.targets
@@ -212,7 +211,7 @@ class _Search:
         low, high = np.zeros(len(rows)), np.ones(len(rows))
         for _ in range(HALVINGS):
             middle = (low + high) / 2
-            points = np.clip(x + middle[:, None].astype(np.float32) * away, *self.bounds)
+            points = np.clip(x + middle[:, None].astype(np.float32) * away, 0, 1)
             images = points.reshape(-1, *self.shape[1:])
             scores = gradients.logits(self.model, images)
             l2 = np.linalg.norm(points - x, axis=1)

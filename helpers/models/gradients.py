@@ -66,59 +66,77 @@ LOSSES = {
 FEWEST_CLASSES = {"dlr": 3, "dlr_targeted": 4}
 
 
-class _Calls:
-    """The compiled functions of one architecture, which take its weights as arguments."""
+class _Architecture:
+    """The compiled functions of one architecture, which take a model's weights as arguments."""
 
     def __init__(self, model: keras.Model):
         self.model = model
         self.functions: dict[str, Callable] = {}
 
     def get(self, name: str, function: Callable, *inputs: tf.TensorSpec) -> Callable:
-        """Compile ``function(forward, *inputs)``; `forward` maps images to logits."""
+        """Compile ``function(forward, images, *inputs)``; `forward` maps images to logits."""
         if name not in self.functions:
-            groups = [[_spec(w) for w in group] for group in _weights(self.model)]
+            model = self.model
+            lists = model.trainable_variables, model.non_trainable_variables
+            weights = [[tf.TensorSpec(v.shape, v.dtype) for v in each] for each in lists]
+            images = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
 
             def call(trainable, others, *values):
                 changed = {}
 
                 def forward(x):
-                    logits, new = self.model.stateless_call(trainable, others, x, training=False)
+                    logits, new = model.stateless_call(trainable, others, x, training=False)
                     pairs = enumerate(zip(new, others, strict=True))
                     changed.update({str(i): v for i, (v, old) in pairs if v is not old})
                     return logits
 
                 return function(forward, *values), changed
 
-            self.functions[name] = tf.function(call, input_signature=[*groups, *inputs])
+            self.functions[name] = tf.function(call, input_signature=[*weights, images, *inputs])
         return self.functions[name]
 
 
-def _spec(variable) -> tf.TensorSpec:
-    return tf.TensorSpec(variable.shape, variable.dtype)
+class Compiled:
+    """What is kept of a Keras model between calls.
 
+    Attributes
+    ----------
+    architecture
+        The compiled functions, shared by models of one architecture.
+    probabilities
+        Whether the model returns probabilities; None as long as nobody asked.
+    trainers
+        Learning rate to optimizer and compiled training step.
+    """
 
-def _weights(model: keras.Model) -> tuple[list, list]:
-    # Collecting them walks through all layers, which costs more than a small network's gradient.
-    if "_weight_lists" not in vars(model):
+    def __init__(self, model: keras.Model):
+        self.architecture = _Architecture(model)
+        self.probabilities: bool | None = None
+        self.trainers: dict[float, tuple] = {}
+        # Collecting them walks through all layers, which costs more than a small network's gradient.
         lists = model.trainable_variables, model.non_trainable_variables
-        vars(model)["_weight_lists"] = tuple([v.value for v in group] for group in lists)
-    return vars(model)["_weight_lists"]
+        self._weights = tuple([variable.value for variable in each] for each in lists)
+
+    def function(self, name: str, function: Callable, *inputs: tf.TensorSpec) -> Callable:
+        """Compile ``function(forward, images, *inputs)`` for this model's weights."""
+        call = self.architecture.get(name, function, *inputs)
+
+        def run(*values):
+            trainable, others = self._weights
+            results, changed = call(trainable, others, *values)
+            for place, value in changed.items():  # only of a model that draws at random
+                others[int(place)].assign(value)
+            return results
+
+        return run
 
 
-def _compiled(model: keras.Model, name: str, function: Callable, *inputs) -> Callable:
-    # Kept in the model's plain attributes, past Keras' tracking, so that both are freed together.
-    calls = vars(model).setdefault("_calls", _Calls(model))
-    images = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
-    call = calls.get(name, function, images, *inputs)
-
-    def run(*values):
-        trainable, others = _weights(model)
-        results, changed = call(trainable, others, *values)
-        for place, value in changed.items():  # only of a model that draws at random
-            others[int(place)].assign(value)
-        return results
-
-    return run
+def compiled(model: keras.Model) -> Compiled:
+    """Get what is kept of a model; the one place that knows where it hangs."""
+    # In the model's plain attributes, past Keras' tracking, so that both are freed together.
+    if "_compiled" not in vars(model):
+        vars(model)["_compiled"] = Compiled(model)
+    return vars(model)["_compiled"]
 
 
 def _filled(values: np.ndarray) -> np.ndarray:
@@ -140,7 +158,7 @@ def share_calls(model: keras.Model, like: keras.Model) -> None:
     shapes, expected = ([w.shape for w in m.weights] for m in (model, like))
     if shapes != expected:
         raise ValueError("calls are shared between models of one architecture; these two differ")
-    vars(model)["_calls"] = vars(like).setdefault("_calls", _Calls(like))
+    compiled(model).architecture = compiled(like).architecture
 
 
 def loss_and_gradient(model: keras.Model, loss: str = "cross_entropy") -> Callable:
@@ -187,7 +205,7 @@ def loss_and_gradient(model: keras.Model, loss: str = "cross_entropy") -> Callab
         return losses, slopes, logits
 
     labels = tf.TensorSpec((None,), tf.int32)
-    call = _compiled(model, f"gradient.{loss}", function, labels)
+    call = compiled(model).function(f"gradient.{loss}", function, labels)
     return lambda x, y: tuple(r.numpy()[: len(x)] for r in call(_filled(x), _filled(y)))
 
 
@@ -226,14 +244,20 @@ def training_step(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> 
 def logits(model: keras.Model, x: np.ndarray, *, batch_size: int = 2 * BATCH_SIZE) -> np.ndarray:
     """Compute the logits of images, float32 (n, classes), with ``training=False``."""
 
-    call = _compiled(model, "logits", lambda forward, x: forward(x))
+    call = compiled(model).function("logits", lambda forward, x: forward(x))
     batches = [x[i : i + batch_size] for i in range(0, len(x), batch_size)]
     parts = [call(_filled(batch)).numpy()[: len(batch)] for batch in batches]
     return np.concatenate(parts) if parts else np.empty((0, model.output_shape[-1]), np.float32)
 
 
 def returns_probabilities(model: keras.Model, x: np.ndarray) -> bool:
-    """Tell whether the model's outputs for these images are probabilities rather than logits."""
-    outputs = logits(model, x)
-    sums_to_one = np.allclose(outputs.sum(-1, dtype=np.float64), 1.0, atol=1e-4)
-    return bool(len(outputs) and sums_to_one and outputs.min() >= 0)
+    """Tell whether the model's outputs are probabilities rather than logits.
+
+    Asked once of a model, with the first images at hand, whatever its weights become.
+    """
+    kept = compiled(model)
+    if kept.probabilities is None and len(x):
+        outputs = logits(model, x)
+        sums_to_one = np.allclose(outputs.sum(-1, dtype=np.float64), 1.0, atol=1e-4)
+        kept.probabilities = bool(sums_to_one and outputs.min() >= 0)
+    return bool(kept.probabilities)

@@ -1,0 +1,101 @@
+"""Pieces: what an experiment makes, named before it is made.
+
+A piece is a trained model or some computed arrays. Its identity follows from everything that it depends
+on: its key, the code that makes it, the versions of the numerical libraries, and the identities of the
+pieces that it needs. Its request says in plain data how to make it, here or in another process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+from helpers.code import code_digest
+
+VERSIONS = {name: version(name) for name in ("tensorflow", "keras", "numpy")}
+ENDINGS = {"model": ".keras", "arrays": ".npz"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """How to make a piece anywhere.
+
+    Attributes
+    ----------
+    maker
+        Name of a function in :mod:`helpers.experiment.making`.
+    arguments
+        Its arguments; plain JSON values.
+    parameters
+        The chapter's validated parameters, as plain JSON values.
+    """
+
+    maker: str
+    arguments: Mapping[str, Any]
+    parameters: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """One thing to be made once.
+
+    Attributes
+    ----------
+    name
+        For people, and the first part of its file's name: ASCII letters, digits, ``_`` and ``-``.
+    kind
+        ``model`` or ``arrays``.
+    key
+        Everything but code, versions and `needs` that decides what it is; plain JSON values.
+    code
+        The modules whose code makes it, each with all that it imports.
+    needs
+        The pieces that it is made from.
+    request
+        How to make it.
+    """
+
+    name: str
+    kind: str
+    key: Mapping[str, Any] = field(repr=False)
+    code: tuple[str, ...] = field(repr=False)
+    needs: tuple[Piece, ...] = field(repr=False)
+    request: Request = field(repr=False)
+
+    @cached_property
+    def full_key(self) -> dict[str, Any]:
+        return {
+            **self.key,
+            "versions": VERSIONS,
+            "code": code_digest(*self.code),
+            "needs": [piece.identity for piece in self.needs],
+        }
+
+    @cached_property
+    def identity(self) -> str:
+        text = json.dumps(self.full_key, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.name}-{self.identity}{ENDINGS[self.kind]}"
+
+
+def in_order(pieces: Iterable[Piece]) -> list[Piece]:
+    """List pieces with all that they need, each once, what is needed before what needs it."""
+    found: dict[str, Piece] = {}
+
+    def visit(piece: Piece) -> None:
+        if piece.identity not in found:
+            for needed in piece.needs:
+                visit(needed)
+            found[piece.identity] = piece
+
+    for piece in pieces:
+        visit(piece)
+    return list(found.values())

@@ -1,0 +1,120 @@
+"""From an experiment's models and images to records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from helpers.evaluation import sanity
+from helpers.evaluation.identity import ModelId
+from helpers.evaluation.records import Record, Records
+from helpers.evaluation.similarity import distortion, similarity
+from helpers.experiment import making
+from helpers.experiment.experiment import Experiment
+from helpers.experiment.subjects import Images, Subject
+
+# Structural similarity takes half a millisecond for an image: enough of them for a mean.
+SIMILARITY_SAMPLE = 1000
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What an experiment's models do on its images, recorded.
+
+    Attributes
+    ----------
+    experiment
+        Where models and images come from; with another seed (:meth:`Experiment.with_seed`), others.
+    records
+        Where the numbers go.
+    """
+
+    experiment: Experiment
+    records: Records
+
+    def score(
+        self,
+        subject: Subject,
+        images: Images,
+        *,
+        predicted: np.ndarray | None = None,
+        model: ModelId | None = None,
+        **parameters: Any,
+    ) -> Record:
+        """Record the subject's accuracy on the images, and how far they lie from the clean ones.
+
+        Parameters
+        ----------
+        predicted, model
+            Another model's predictions, such as those of a vote, and which model that is.
+        parameters
+            What else decides the result.
+        """
+        if predicted is None:
+            predicted = self.experiment.logits(subject, images).argmax(-1)
+        measures = {}
+        if images.attack != "none":
+            sizes, found = distortion(images.x, images.x_adv), images.success
+            measures = {k: float(v[found].mean()) if found.any() else None for k, v in sizes.items()}
+            measures["success"] = float(found.mean())
+        return self.records.accuracy(
+            predicted == images.y, model=model or subject.id, attack=images.attack,
+            made_on=images.made_on, parameters=images.parameters | parameters, **measures,
+        )  # fmt: skip
+
+    def repeat(self, subject: Subject, images: Images) -> Record:
+        """Record the accuracy of a model that was trained from the experiment's seed, beside others."""
+        right = self.experiment.logits(subject, images).argmax(-1) == images.y
+        id = replace(subject.id, training_seed=self.experiment.p.seed)
+        return self.records.add(
+            "repeat", model=id, attack=images.attack, made_on=images.made_on,
+            parameters=images.parameters, values={"accuracy": float(right.mean()), "n": len(right)},
+        )  # fmt: skip
+
+    def followed(self, subject: Subject) -> dict[str, float]:
+        """What retraining notes after each epoch (see :meth:`retrained`), of a model as it is."""
+        row = {}
+        for attack in making.FOLLOWED:
+            images = self.experiment.attacked(attack, subject)
+            right = self.experiment.logits(subject, images).argmax(-1) == images.y
+            row["clean" if attack == "none" else attack] = float(right[: making.N_FOLLOWED].mean())
+        return row
+
+    def sweep(
+        self,
+        subject: Subject,
+        attack: str,
+        epsilons: Sequence[float],
+        made_on: Subject | None = None,
+    ) -> list[Record]:
+        """Record accuracy for several sizes of an attack on `made_on` (None: on the subject itself).
+
+        Of an attack on the subject itself, how similar the images stay is recorded too.
+        """
+        found = []
+        for epsilon in epsilons:
+            images = self.experiment.attacked(attack, made_on or subject, epsilon=epsilon)
+            found.append(self.score(subject, images, sweep="epsilon"))
+            if made_on:
+                continue
+            ssim = similarity(images.x[:SIMILARITY_SAMPLE], images.x_adv[:SIMILARITY_SAMPLE])
+            self.records.add(
+                "similarity", model=subject.id, attack=attack, made_on=subject.id,
+                parameters={"epsilon": epsilon, "sweep": "epsilon"},
+                values={"ssim_mean": float(ssim.mean())}, arrays={"ssim": ssim},
+            )  # fmt: skip
+        return found
+
+    def check(self) -> list[sanity.Check]:
+        """Check what this chapter has measured for signs of a broken evaluation, and record it."""
+        checks = [
+            *(sanity.check(name, cases) for name, cases in self.experiment.signs().items()),
+            *sanity.compare(self.records.all, self.experiment.data.n_classes),
+        ]
+        for check in checks:
+            values = {"compared": check.compared, "warnings": list(check.warnings)}
+            self.records.add("sanity", parameters={"check": check.name}, values=values)
+        return checks
