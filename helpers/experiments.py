@@ -28,8 +28,9 @@ from helpers import (
 )
 from helpers.evaluation import Record, Records, check_adversarial, distortion, similarity, wilson
 from helpers.lbfgs import lbfgs
+from helpers.parameters import Parameters
+from helpers.paths import project_path
 from helpers.retraining import adversarial_retrain
-from helpers.settings import Training, project_path
 from helpers.store import Store, code_digest
 
 ATTACKS = ("none", "noise", "fgsm", "bim", "targeted_bim", "pgd", "lbfgs", *outside_attacks.ATTACKS)
@@ -102,10 +103,10 @@ class Experiment:
     Parameters
     ----------
     parameters
-        A chapter's validated parameters (:mod:`helpers.settings`).
+        A chapter's validated parameters (:mod:`helpers.parameters`).
     """
 
-    def __init__(self, parameters: Training):
+    def __init__(self, parameters: Parameters):
         self.p = parameters
         self.store = Store(parameters.store_path)
         self.data = datasets.load(
@@ -124,9 +125,9 @@ class Experiment:
         self._repeats: dict[str, str | bool] = {}
         self._first: dict[Any, keras.Model] = {}  # whose compiled calls the others of a kind share
         shape = self.data.input_shape
-        self.architecture = (
-            "" if self.own else own_model.network_for(parameters.architecture, shape)
-        )
+        # The chapter on Tiny ImageNet has no choice of it.
+        architecture = getattr(parameters, "architecture", "inception_v3")
+        self.architecture = "" if self.own else own_model.network_for(architecture, shape)
         self.options: dict[str, Any] = {}
         if self.architecture == "inception_v3":
             standard = {"input_size": max(SMALLEST_INPUT, *shape[:2]), **INCEPTION}
