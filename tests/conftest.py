@@ -22,22 +22,20 @@ import signal
 import sys
 from pathlib import Path
 from typing import Literal
-from helpers import settings
+from helpers import parameters, paths
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored if the tests run in the background
 
-class Data(settings.Parameters):
-    size: settings.Count
-
-class Models(settings.Parameters):
-    dataset: str
-    size: settings.Count
-    mode: Literal["good", "error", "die", "leave", "slow"]
-
-settings.PROJECT = Path(__file__).parent
-settings.NOTEBOOKS = settings.PROJECT / "notebooks"
-settings.PROFILES = settings.PROJECT / "profiles"
-settings.CHAPTERS = {"01_data": Data, "02_models": Models, "08_findings": settings.Parameters}
+paths.PROJECT = Path(__file__).parent
+paths.NOTEBOOKS = paths.PROJECT / "notebooks"
+paths.PROFILES = paths.PROJECT / "profiles"
+parameters.CHAPTERS = ("01_data", "02_models", "08_findings")
+mode = Literal["good", "error", "die", "leave", "slow"]
+known = ("dataset", "seed", "data_dir", "output_dir", "store_dir")
+parameters.VOCABULARY = {name: parameters.VOCABULARY[name] for name in known} | {
+    "size": parameters.Parameter(parameters.Count, "12", "how many"),
+    "mode": parameters.Parameter(mode, "2", "what to do"),
+}
 
 from helpers.report import check
 from helpers.report.cli import command

@@ -5,8 +5,8 @@ import re
 
 from bs4 import BeautifulSoup
 
+from helpers.paths import NOTEBOOKS
 from helpers.report import citations, links
-from helpers.settings import NOTEBOOKS
 
 IDS = [
     "03",

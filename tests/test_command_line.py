@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from helpers import settings
+from helpers import paths
+from helpers.parameters import ParameterError
 from helpers.report.cli import spread
 from helpers.report.output import Output, locked
-from helpers.settings import ParameterError
 
 PROJECT = Path(__file__).resolve().parents[1]
 SETUP = PROJECT / "helpers" / "report" / "setup.sh"
@@ -165,7 +165,7 @@ def test_command_line_imports_nothing_heavy(module):
 
 
 def test_lists_of_values_are_spread(sandbox, monkeypatch):
-    monkeypatch.setattr(settings, "PROFILES", sandbox.root / "profiles")
+    monkeypatch.setattr(paths, "PROFILES", sandbox.root / "profiles")
     arguments = ["--only", "a", "b:c", "quick", "--set", "x=1", "y=2", "--fresh"]
     expected = ["--only", "a", "--only", "b:c", "quick", "--set", "x=1", "--set", "y=2", "--fresh"]
     assert spread(arguments) == expected

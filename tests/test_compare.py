@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from helpers import settings
+from helpers import paths
 from helpers.evaluation import Record, Records
+from helpers.profiles import Profile, Run
 from helpers.report import manifest
 from helpers.report.cli import command
 from helpers.report.compare import compare
 from helpers.report.output import Output
 from helpers.report.pairs import pair_up
-from helpers.settings import Profile, Run
 
 PLACE = "03_attacks", "digits"
 
@@ -55,7 +55,7 @@ class Made:
 
 @pytest.fixture
 def two(tmp_path, monkeypatch):
-    monkeypatch.setattr(settings, "PROJECT", tmp_path)
+    monkeypatch.setattr(paths, "PROJECT", tmp_path)
 
     def make(first=None, second=None):
         return (
@@ -68,7 +68,7 @@ def two(tmp_path, monkeypatch):
 
 def rows_of(a: Made, b: Made) -> list[dict[str, str]]:
     compare(a.folder, b.folder)
-    path = settings.PROJECT / "build" / f"compare-{a.folder.name}-{b.folder.name}.csv"
+    path = paths.PROJECT / "build" / f"compare-{a.folder.name}-{b.folder.name}.csv"
     return list(csv.DictReader(io.StringIO(path.read_text())))
 
 
@@ -91,7 +91,7 @@ def test_equal_builds_are_within_everywhere(two):
     assert "ACCURACIES THAT ARE APART" not in text
     assert "+0.0 [-1.0, +1.0]  within" in text
     assert "Parameters of the runs that differ" not in text
-    assert text.endswith(f"Table: {settings.PROJECT / 'build' / 'compare-one-two.csv'}")
+    assert text.endswith(f"Table: {paths.PROJECT / 'build' / 'compare-one-two.csv'}")
 
 
 def test_the_heading_says_what_the_builds_are(two):

@@ -8,7 +8,8 @@ from helpers import gradients
 from helpers import store as store_module
 from helpers.evaluation import Records, one
 from helpers.experiments import Experiment, random_targets
-from helpers.settings import notebook_defaults, validate
+from helpers.parameters import validate
+from helpers.profiles import notebook_defaults
 
 SMALL = {
     "n_train": 200, "n_test": 30, "epochs": 1, "epsilon": 0.2, "alpha": 0.05, "steps": 3,

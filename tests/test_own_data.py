@@ -5,7 +5,7 @@ import pytest
 
 from helpers import own_data
 from helpers.datasets import DATASETS, DataError, load
-from helpers.settings import PROJECT
+from helpers.paths import PROJECT
 
 CLASSES = 3
 

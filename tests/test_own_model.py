@@ -17,7 +17,9 @@ from helpers.evaluation import one, read_records
 from helpers.experiments import Experiment
 from helpers.gradients import logits
 from helpers.own_model import load_classifier, network_for
-from helpers.settings import NOTEBOOKS, notebook_defaults, validate
+from helpers.parameters import validate
+from helpers.paths import NOTEBOOKS
+from helpers.profiles import notebook_defaults
 
 layers = keras.layers
 SHAPE = (12, 12, 1)

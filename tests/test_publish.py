@@ -3,13 +3,14 @@ import json
 import pytest
 from test_claims import accuracy, bagging, retraining
 
-from helpers import settings
+from helpers import paths
 from helpers.evaluation import Records
 from helpers.ladder import WORST_RUNG
+from helpers.parameters import ParameterError
+from helpers.profiles import load_profile
 from helpers.report.manifest import run_entry
 from helpers.report.output import FORMAT
 from helpers.report.publish import BEGIN, END, publish, results, with_results
-from helpers.settings import ParameterError
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def write_manifest(folder, **changes):
         "started": "2026-01-02T03:04:05", "datasets": [],
         "runs": {
             run.slug: json.loads(json.dumps(run_entry(run, "done")))
-            for run in settings.load_profile("standard").runs
+            for run in load_profile("standard").runs
         },
     }  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps(manifest | changes))
@@ -125,8 +126,8 @@ def test_a_readme_without_a_place_is_refused():
 
 
 def test_the_readmes_results_are_those_of_the_published_records():
-    text = (settings.PROJECT / "README.md").read_text()
-    found = (settings.PROJECT / "reports").glob("*/records")
+    text = (paths.PROJECT / "README.md").read_text()
+    found = (paths.PROJECT / "reports").glob("*/records")
     published = sorted(p for p in found if not p.parent.name.endswith(".part"))
     assert len(published) <= 1, "the README has room for the results of one build"
     expected = results(published[0].parent) if published else ""

@@ -14,7 +14,7 @@ from PIL import Image
 from helpers import readers
 from helpers.datasets import load
 from helpers.downloads import ARCHIVES, DataError, write_stamp
-from helpers.settings import PROJECT
+from helpers.paths import PROJECT
 
 SHARED = PROJECT.parent / "shared"
 WNIDS = ("n03", "n01", "n02")

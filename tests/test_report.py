@@ -457,7 +457,7 @@ def test_only_what_a_change_concerns_runs_again(built, old, new, changed):
 
 
 def test_parameters_and_real_data_count(sandbox, tmp_path):
-    from helpers.settings import Run
+    from helpers.profiles import Run
 
     run = Run("02_models", "mnist", {"seed": 1, "data_dir": "data"})
     output, data = Output(sandbox.output), tmp_path / "data"

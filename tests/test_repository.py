@@ -12,15 +12,10 @@ import pytest
 import yaml
 
 from helpers.datasets import DATASETS
+from helpers.parameters import CHAPTERS, taken, validate
+from helpers.paths import NOTEBOOKS, PROJECT
+from helpers.profiles import load_profile, notebook_defaults
 from helpers.reported import read_reported
-from helpers.settings import (
-    CHAPTERS,
-    NOTEBOOKS,
-    PROJECT,
-    load_profile,
-    notebook_defaults,
-    validate,
-)
 
 PROJECT_TABLE = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 DIRECT = [
@@ -86,7 +81,7 @@ def test_the_parameters_cell_holds_described_literals_only(chapter):
     literals = {
         item.target.id: ast.literal_eval(item.value) for item in ast.parse(cell.source).body
     }
-    assert set(literals) == set(CHAPTERS[name].model_fields)
+    assert set(literals) == set(taken(name))
 
 
 def test_the_first_cells_say_what_the_chapter_is(chapter):
@@ -143,7 +138,9 @@ def test_only_gradients_and_the_bridge_to_art_import_tensorflow():
 # The order in which data flows; a module imports only from those named before it.
 ORDER = [
     "files",
-    "settings",
+    "paths",
+    "parameters",
+    "profiles",
     "synthetic",
     "downloads",
     "readers",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import own_data, settings, synthetic
+from helpers import own_data, paths, synthetic
 from helpers.downloads import ARCHIVES, DataError, obtain
 from helpers.readers import FOLDERS, READERS, Found, Split, fingerprints, is_absent, wanted
 
@@ -237,7 +237,7 @@ def load(
     ):  # fmt: skip
         _check_count(what, value)
     if own:
-        path = settings.project_path(name)
+        path = paths.project_path(name)
         found, name = own_data.read(path, training=training), own_data.name_of(path)
         spec, n_train = _own_spec(path, found), n_train if training else 0
     elif name in READERS:
@@ -309,7 +309,7 @@ def _check_count(what: str, value: int) -> None:
 
 def _find(name: str, data_dir: str | Path | None, download: bool) -> Found:
     """Read a real data set, after downloading it if nothing of it is there."""
-    data_dir = settings.project_path("data" if data_dir is None else data_dir)
+    data_dir = paths.project_path("data" if data_dir is None else data_dir)
     if not data_dir.is_dir():
         raise DataError(f"data_dir = {str(data_dir)!r}: there is no such folder")
     folder = data_dir / FOLDERS[name]

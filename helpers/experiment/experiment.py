@@ -71,7 +71,9 @@ class Experiment:
         self._repeats: dict[str, str | bool] = {}
         self._first: dict[Any, keras.Model] = {}  # whose compiled calls the others of a kind share
         shape = self.data.input_shape
-        self.architecture = "" if self.own else custom.network_for(parameters.architecture, shape)
+        # The chapter on Tiny ImageNet has no choice of it.
+        architecture = getattr(parameters, "architecture", "inception_v3")
+        self.architecture = "" if self.own else custom.network_for(architecture, shape)
         self.options: dict[str, Any] = {}
         if self.architecture == "inception_v3":
             standard = {"input_size": max(SMALLEST_INPUT, *shape[:2]), **INCEPTION}

@@ -12,7 +12,7 @@ import yaml
 from helpers.datasets import DATASETS
 from helpers.evaluation import Record, plain, select
 from helpers.figures import name_of
-from helpers.settings import PROJECT
+from helpers.paths import PROJECT
 
 REPORTED = PROJECT / "data" / "reported.yaml"
 SLIPS = PROJECT / "data" / "slips.yaml"

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from helpers import settings
+from helpers import paths
 from helpers.files import write_atomically
+from helpers.parameters import CHAPTERS
+from helpers.profiles import Run
 from helpers.report import execute, manifest, stamps
 from helpers.report.kernel import ChapterFailed
 from helpers.report.output import (
@@ -22,7 +24,6 @@ from helpers.report.output import (
 )
 from helpers.report.plan import Job, why
 from helpers.report.progress import Progress, duration
-from helpers.settings import Run
 
 DONE, FAILED = 0, 1
 
@@ -70,7 +71,7 @@ def run_chapter(job: Job, run: Run, progress: Progress) -> dict[str, Any]:
     output.records(slug).mkdir(parents=True)
     try:
         notebook, seconds, memory = execute.execute(
-            settings.NOTEBOOKS / f"{run.chapter}.ipynb",
+            paths.NOTEBOOKS / f"{run.chapter}.ipynb",
             output.partial(slug),
             output.parameters(run, job.data_dir),
             output.log(slug),
@@ -186,7 +187,7 @@ def stitch_page(job: Job, record: dict[str, Any], failures: dict[str, ChapterFai
         return problems
     html = stitch.build_page(parts, record, absent)
     whole = not failures and not absent
-    whole = whole and {part.run.chapter for part in parts} >= set(settings.CHAPTERS)
+    whole = whole and {part.run.chapter for part in parts} >= set(CHAPTERS)
     problems = check.check_page(html, expected=check.REPORT_ITEMS if whole else ())
     write_atomically(job.output.rejected if problems else job.output.page, html)
     if not problems:

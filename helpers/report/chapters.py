@@ -14,10 +14,10 @@ from jinja2 import pass_context
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-from helpers import settings
+from helpers.parameters import VOCABULARY
+from helpers.profiles import Run
 from helpers.report import links, mathml
 from helpers.report.stamps import FOLDERS
-from helpers.settings import Run
 
 HERE = Path(__file__).parent
 MIME_TYPES = [
@@ -94,10 +94,9 @@ def _show(value: Any) -> str:
 
 def parameters_table(run: Run) -> str:
     """Draw the run's parameters with their meanings, folded."""
-    fields = settings.CHAPTERS[run.chapter].model_fields
     rows = "".join(
         f'<tr><th scope="row"><code>{escape(name)}</code></th><td>{escape(_show(value))}</td>'
-        f"<td>{escape(fields[name].description or '') if name in fields else ''}</td></tr>"
+        f"<td>{escape(VOCABULARY[name].meaning)}</td></tr>"
         for name, value in run.parameters.items()
         if name not in FOLDERS
     )

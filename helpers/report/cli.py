@@ -10,10 +10,11 @@ import click
 import yaml
 from click.core import ParameterSource
 
-from helpers import settings
+from helpers import paths
+from helpers.parameters import ParameterError
+from helpers.profiles import profile_names
 from helpers.report.build import build
 from helpers.report.plan import Job, plan, why
-from helpers.settings import ParameterError
 
 BAD_ARGUMENTS = 2
 MANY = ("--only", "--set")
@@ -44,7 +45,7 @@ def spread(arguments: list[str]) -> list[str]:
     A value ends the list if it cannot belong to it: a profile's name, or one without ``=``.
     """
     result, current = [], None
-    profiles = settings.profile_names()
+    profiles = profile_names()
     for position, argument in enumerate(arguments):
         fits = "=" in argument if current == "--set" else argument not in profiles
         if argument.startswith("-") or not fits:
@@ -67,8 +68,8 @@ class Command(click.Command):
 def list_runs(job: Job) -> None:
     """Print the profiles, and the runs of the chosen one with their state."""
     click.echo("Profiles:")
-    for name in settings.profile_names():
-        content = yaml.safe_load((settings.PROFILES / f"{name}.yaml").read_text())
+    for name in profile_names():
+        content = yaml.safe_load((paths.PROFILES / f"{name}.yaml").read_text())
         click.echo(f"  {name:12} {content['purpose']}")
     click.echo(f"\nRuns of {job.profile.name}, in the page's order (output: {job.output.folder}):")
     for run in job.runs():

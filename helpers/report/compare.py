@@ -15,9 +15,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers import settings
+from helpers import paths
 from helpers.evaluation import Record, independent_difference, paired_difference
 from helpers.files import write_atomically
+from helpers.parameters import ParameterError
 from helpers.report.pairs import (
     Build,
     is_number,
@@ -27,7 +28,6 @@ from helpers.report.pairs import (
     same_images,
     says_what,
 )
-from helpers.settings import ParameterError
 
 Row = dict[str, Any]  # one number of both builds, by the columns of the CSV
 
@@ -72,7 +72,7 @@ def compare(a: Path, b: Path, target: Path | None = None) -> str:
             f"--compare {a} {b}: the two builds share no record that could be compared. "
             f"{a} has {first.places}; {b} has {second.places}"
         )
-    folder = settings.PROJECT / "build" if target is None else target.expanduser().resolve()
+    folder = paths.PROJECT / "build" if target is None else target.expanduser().resolve()
     path = folder / f"compare-{first.folder.name}-{second.folder.name}.csv"
     try:
         write_atomically(path, _csv(rows))

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 import psutil
 
-from helpers import settings
+from helpers import paths
 from helpers.report.kernel import KERNEL, ChapterFailed, MemoryWatch, kernel
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -109,7 +109,7 @@ def _run_cells(
             progress_bar=False,
             stdout_file=listener,
             stderr_file=listener,
-            cwd=settings.PROJECT,
+            cwd=paths.PROJECT,
             km=manager,
             on_cell_start=cell_starts,
             coalesce_streams=True,

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 import psutil
 
-from helpers import settings
+from helpers import paths
 
 KERNEL = "python3"
 
@@ -104,7 +104,7 @@ def kernel(log: TextIO, lock: Path) -> Iterator[Any]:
                     stdout=log,
                     stderr=log,
                     pass_fds=[held.fileno()],
-                    cwd=str(settings.PROJECT),
+                    cwd=str(paths.PROJECT),
                     extra_arguments=["--HistoryManager.hist_file=:memory:"],
                 )
         except Exception as error:

@@ -14,12 +14,12 @@ from typing import Any
 
 import psutil
 
-from helpers import settings
+from helpers import paths
 from helpers.evaluation.records import read_table, select
 from helpers.files import write_atomically
+from helpers.profiles import Profile, Run
 from helpers.report.output import FORMAT, Output
 from helpers.report.stamps import FOLDERS
-from helpers.settings import Profile, Run
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "matplotlib", "adversarial-robustness-toolbox",
             "papermill", "nbconvert")  # fmt: skip
@@ -33,7 +33,7 @@ def now() -> str:
 def _git(*arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", "-C", str(settings.PROJECT), *arguments],
+            ["git", "-C", str(paths.PROJECT), *arguments],
             capture_output=True,
             text=True,
             check=True,
@@ -47,7 +47,7 @@ def _git(*arguments: str) -> str | None:
 def revision() -> str | None:
     """The project's git revision, with ``(modified)`` if files differ from it; None without git."""
     top, head = _git("rev-parse", "--show-toplevel"), _git("rev-parse", "HEAD")
-    if head is None or top is None or Path(top).resolve() != settings.PROJECT:
+    if head is None or top is None or Path(top).resolve() != paths.PROJECT:
         return None
     changes = _git("status", "--porcelain")
     return head[:12] + (" (modified)" if changes is None or changes else "")

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers import settings
-from helpers.settings import ParameterError, Run
+from helpers import paths
+from helpers.parameters import ParameterError
+from helpers.profiles import Run
 
 FORMAT = "adversarial-examples-report build 1"
 ORPHAN_SECONDS = 15.0
@@ -69,7 +70,7 @@ class Output:
 
     def parameters(self, run: Run, data_dir: Path | None) -> dict[str, Any]:
         """What is injected into the run's notebook: its parameters, with absolute folders."""
-        data = data_dir or settings.project_path(run.parameters["data_dir"])
+        data = data_dir or paths.project_path(run.parameters["data_dir"])
         folders = {"data_dir": data, "output_dir": self.folder, "store_dir": self.store}
         return {**run.parameters, **{name: str(path) for name, path in folders.items()}}
 
@@ -93,13 +94,13 @@ def check_folder(output: Output, profile: str, *, fresh: bool) -> None:
         profile's build (without `fresh`), or files of a build's names that no build wrote.
     """
     folder = output.folder
-    if folder == settings.PROJECT or folder in settings.PROJECT.parents:
+    if folder == paths.PROJECT or folder in paths.PROJECT.parents:
         raise ParameterError(
             f"--output {folder}: that folder holds the project itself; "
             f"choose one below it, such as build/{profile}"
         )
     for name in SOURCES:
-        if folder.is_relative_to(settings.PROJECT / name):
+        if folder.is_relative_to(paths.PROJECT / name):
             raise ParameterError(
                 f"--output {folder}: {name}/ holds the project's sources; "
                 f"choose another folder, such as build/{profile}"

@@ -9,10 +9,10 @@ from numbers import Number
 from pathlib import Path
 from typing import Any
 
-from helpers import settings
+from helpers import paths
+from helpers.parameters import ParameterError
 from helpers.evaluation import Record, read_records, select
 from helpers.report.output import Output, read_manifest
-from helpers.settings import ParameterError
 
 # Numbers that say what was measured; all others, such as epsilon or steps, are settings.
 COUNTED = ("n_members", "member")
@@ -75,7 +75,7 @@ def read_build(folder: Path) -> Build:
 
 
 def _known() -> str:
-    found = sorted(path.parent for path in settings.PROJECT.glob("build/*/manifest.json"))
+    found = sorted(path.parent for path in paths.PROJECT.glob("build/*/manifest.json"))
     names = [f"build/{folder.name}" for folder in found if read_manifest(Output(folder))]
     return f", such as {', '.join(names)}" if names else "; ./build_report.sh makes build/quick"
 

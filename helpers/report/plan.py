@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers import settings
+from helpers import paths
+from helpers.parameters import ParameterError
+from helpers.profiles import Profile, Run, load_profile, parse_set
 from helpers.report import stamps
 from helpers.report.output import Output, check_folder
-from helpers.settings import ParameterError, Profile, Run
 
 # Parameters that an option of their own sets, or that say which run it is.
 OWN_OPTION = {
@@ -32,7 +33,7 @@ class Job:
     fresh: bool = False
 
     def data_path(self, run: Run) -> Path:
-        return self.data_dir or settings.project_path(run.parameters["data_dir"])
+        return self.data_dir or paths.project_path(run.parameters["data_dir"])
 
     def runs(self) -> list[Run]:
         return [run for run in self.profile.runs if run.name in self.selected]
@@ -54,7 +55,7 @@ def why(causes: list[str] | None) -> str:
 def _overrides(texts: tuple[str, ...]) -> dict[str, Any]:
     values = {}
     for text in texts:
-        name, value = settings.parse_set(text)
+        name, value = parse_set(text)
         if name in OWN_OPTION:
             raise ParameterError(f"--set {name} does not fit: use {OWN_OPTION[name]}")
         values[name] = value
@@ -92,7 +93,7 @@ def plan(
         If anything does not exist or fit.
     """
     values = _overrides(overrides)
-    whole = settings.load_profile(profile, overrides=values)
+    whole = load_profile(profile, overrides=values)
     names = [run.name for run in whole.runs]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not names:
@@ -100,8 +101,8 @@ def plan(
             f"{profile}.yaml: "
             + (f"{', '.join(twice)} is listed twice" if twice else "its list of runs is empty")
         )
-    chosen = settings.load_profile(profile, overrides=values, only=only) if only else whole
-    folder = output.expanduser() if output else settings.PROJECT / "build" / profile
+    chosen = load_profile(profile, overrides=values, only=only) if only else whole
+    folder = output.expanduser() if output else paths.PROJECT / "build" / profile
     job = Job(
         whole,
         frozenset(run.name for run in chosen.runs),

@@ -7,12 +7,13 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers import settings
+from helpers import paths
 from helpers.evaluation import Record, on_itself, plain, read_records, select
 from helpers.files import write_atomically
+from helpers.parameters import ParameterError
+from helpers.profiles import load_profile
 from helpers.report.manifest import run_entry
 from helpers.report.output import Output, read_manifest
-from helpers.settings import ParameterError
 
 KEPT = ("report.html", "manifest.json", "records", "tables")
 MOST_BYTES = 30_000_000
@@ -53,7 +54,7 @@ def publish(folder: Path, reports: Path | None = None, readme: Path | None = Non
             f"{', '.join(unfinished) or 'no page'}); run it to its end first"
         )
     found = {run["name"]: run["parameters"] for run in manifest["runs"].values()}
-    profile = settings.load_profile(manifest["profile"])
+    profile = load_profile(manifest["profile"])
     wanted = {run.name: run_entry(run, "")["parameters"] for run in profile.runs}
     if found != wanted:
         other = [
@@ -72,14 +73,14 @@ def publish(folder: Path, reports: Path | None = None, readme: Path | None = Non
         raise ParameterError(
             f"--publish {folder}: {size / 1e6:.0f} MB, more than {MOST_BYTES / 1e6:.0f} MB"
         )
-    target = (reports or settings.PROJECT / "reports") / manifest["profile"]
+    target = (reports or paths.PROJECT / "reports") / manifest["profile"]
     part = target.with_name(f"{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     for name in KEPT:
         source = output.folder / name
         (shutil.copytree if source.is_dir() else shutil.copy2)(source, part / name)
-    readme = readme or settings.PROJECT / "README.md"
+    readme = readme or paths.PROJECT / "README.md"
     text = with_results(readme.read_text(), results(part))  # before anything is replaced
     former = target.with_name(f"{target.name}.former")
     shutil.rmtree(former, ignore_errors=True)

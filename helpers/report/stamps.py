@@ -15,9 +15,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from helpers import settings
+from helpers import paths
+from helpers.profiles import Run, notebook_cells
 from helpers.report.output import Output
-from helpers.settings import Run
 
 FINDINGS = "08_findings"  # reads the records of all other chapters
 FOLDERS = ("data_dir", "output_dir", "store_dir")  # where things lie changes no result
@@ -37,7 +37,7 @@ def _digest(content: Any) -> str:
 
 def _source(chapter: str) -> str:
     # Outputs, cell ids and execution counts are not what makes a result.
-    return _digest(settings.notebook_cells(chapter))
+    return _digest(notebook_cells(chapter))
 
 
 def code_fingerprint(source: str) -> str:
@@ -54,7 +54,7 @@ def code_fingerprint(source: str) -> str:
 @lru_cache(maxsize=1)
 def _helpers() -> str:
     # The library only: the report package changes how results are shown, not the results.
-    folder = settings.PROJECT / "helpers"
+    folder = paths.PROJECT / "helpers"
     names = sorted(path.relative_to(folder) for path in folder.rglob("*.py"))
     return _digest(
         [
@@ -87,7 +87,7 @@ def _data(run: Run, data_dir: Path) -> str:
                 status = path.stat()
                 state.append((folder, path.name, status.st_size, status.st_mtime_ns))
     if own := run.parameters.get("model"):
-        file = settings.project_path(own)
+        file = paths.project_path(own)
         state.append(hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None)
     return _digest(state)
 

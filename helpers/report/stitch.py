@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from helpers import settings
+from helpers.parameters import CHAPTERS
 from helpers.report import citations, links
 from helpers.report.chapters import Chapter
 from helpers.report.progress import duration
@@ -114,8 +114,8 @@ def build_page(
         [(c.slug, c.run.dataset, c.soup) for c in chapters],
         partial=bool(absent)
         or any(chapter.failed for chapter in chapters)
-        or {chapter.run.chapter for chapter in chapters} < set(settings.CHAPTERS),
-        is_chapter=settings.CHAPTERS.__contains__,
+        or {chapter.run.chapter for chapter in chapters} < set(CHAPTERS),
+        is_chapter=CHAPTERS.__contains__,
     )
     for chapter in chapters:
         chapter.html = str(chapter.soup)

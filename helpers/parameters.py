@@ -1,0 +1,274 @@
+"""The vocabulary: every parameter once, with its type, range and meaning, and who takes it.
+
+Their values stand in two places only: the cell tagged ``parameters`` of each notebook (literals, the
+quick profile's), and the files in ``profiles/`` (:mod:`helpers.profiles`).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    model_validator,
+)
+
+from helpers.paths import project_path
+
+CHAPTERS = (
+    "01_data", "02_models", "03_attacks", "04_ensembles", "05_retraining", "06_tiny_imagenet",
+    "07_beyond", "08_findings",
+)  # fmt: skip
+
+
+class ParameterError(ValueError):
+    """A parameter, a profile or a chapter name that does not exist or does not fit."""
+
+
+# Types and ranges.
+
+
+def _split(value: Any) -> Any:
+    """Read ``a, b`` as a list: papermill's ``-p`` can pass only strings and numbers."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.strip("[]() ").split(",") if part.strip()]
+    return value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a number is expected, not true or false")
+    return value
+
+
+def _keras_file(name: str) -> str:
+    path = project_path(name)
+    if name and path.suffix != ".keras":
+        raise ValueError(
+            "expected a .keras file; keras.models.load_model(old).save('new.keras') makes one of "
+            "an .h5 file"
+        )
+    if name and not path.is_file():
+        raise ValueError(f"there is no file {path}; a relative path starts at the project's folder")
+    return name
+
+
+Number = BeforeValidator(_number)
+Count = Annotated[int, Number, Field(ge=1)]
+CountOrNone = Annotated[int, Number, Field(ge=0)]
+Size = Annotated[float, Number, Field(gt=0, le=1)]
+SizeOrNone = Annotated[float, Number, Field(ge=0, le=1)]
+Side = Annotated[int, Number, Field(ge=75)]
+Share = Annotated[float, Number, Field(gt=0, lt=1)]
+Factor = Annotated[float, Number, Field(gt=0, le=2)]
+Positive = Annotated[float, Number, Field(gt=0)]
+Name = Annotated[str, Field(min_length=1)]
+Names = Annotated[list[str], BeforeValidator(_split), Field(min_length=1)]
+Sizes = Annotated[list[SizeOrNone], BeforeValidator(_split), Field(min_length=1)]
+KerasFile = Annotated[str, AfterValidator(_keras_file)]
+Architecture = Literal["", "table_2", "table_3", "inception_v3"]
+Noise = Literal["once", "per_member"]
+Weights = Literal["none", "imagenet"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A row of the vocabulary."""
+
+    kind: Any
+    chapters: str  # the digits of those that take it
+    meaning: str
+
+
+_ = Parameter
+VOCABULARY = {
+    "dataset": _(Name, "234567", "data set, or an .npz file of your own"),
+    "datasets": _(Names, "1", "data sets to show"),
+    "model": _(
+        KerasFile, "3", "a Keras classifier of your own (.keras); '' for the report's network"
+    ),
+    "architecture": _(
+        Architecture,
+        "23457",
+        "table_2, table_3 or inception_v3; '' for the report's, by image size",
+    ),
+    "n_classes": _(CountOrNone, "6", "classes used, 0 for all"),
+    "n_train": _(CountOrNone, "1234567", "training images, 0 for all"),
+    "n_test": _(CountOrNone, "1234567", "test images, 0 for all"),
+    "input_size": _(Side, "6", "side that InceptionV3 resizes to (299 in the report)"),
+    "width": _(Factor, "6", "factor on InceptionV3's filters (1 in the report)"),
+    "weights": _(Weights, "6", "pretrained weights: none, or imagenet (a download)"),
+    "epochs": _(Count, "234567", "most epochs of training"),
+    "patience": _(Count, "234567", "epochs without a better validation accuracy before stopping"),
+    "batch_size": _(Count, "234567", "images per update"),
+    "learning_rate": _(Size, "234567", "Adam's learning rate"),
+    "validation_fraction": _(
+        Share, "234567", "share of the training images that early stopping watches"
+    ),
+    "n_members": _(Count, "467", "members of the ensemble"),
+    "member": _(Count, "4", "the report's i: the member that is attacked"),
+    "n_more": _(
+        CountOrNone, "4", "further members, only for the curve of accuracy against their number"
+    ),
+    "n_rivals": _(Count, "4", "members of a second ensemble that attacks are made on"),
+    "variant_members": _(
+        CountOrNone, "4", "members for each way to train an ensemble, 0 for no comparison"
+    ),
+    "sigma": _(SizeOrNone, "1467", "standard deviation of the noise on training images, of 1"),
+    "sigma_grid": _(Sizes, "4", "values of sigma for the curves"),
+    "noise": _(Noise, "467", "noise drawn once for all members (the report), or per_member"),
+    "retrain_epochs": _(Count, "567", "epochs of adversarial retraining"),
+    "retrain_steps": _(Count, "567", "steps of BIM and PGD in the retraining"),
+    "retrained_members": _(Count, "7", "members of the ensemble of retrained models"),
+    "lbfgs_n_train": _(Count, "57", "training images that L-BFGS retraining attacks"),
+    "lbfgs_train_c": _(Positive, "57", "the constant c of the L-BFGS examples trained on"),
+    "restarts": _(Count, "57", "PGD's random starts"),
+    "outside_n_test": _(
+        CountOrNone, "7", "test images for attacks that nothing was trained on, 0 for none"
+    ),
+    "outside_iterations": _(Count, "7", "their most iterations or queries"),
+    "epsilon": _(Size, "34567", "largest change of a pixel, of 1"),
+    "alpha": _(Size, "34567", "step of BIM and PGD, of 1"),
+    "steps": _(Count, "34567", "BIM's steps; PGD takes twice as many"),
+    "epsilon_grid": _(Sizes, "356", "values of epsilon for the curves"),
+    "lbfgs_n_test": _(Count, "34567", "test images attacked by L-BFGS"),
+    "lbfgs_c_steps": _(Count, "34567", "values of c tried by L-BFGS"),
+    "lbfgs_iterations": _(Count, "34567", "most iterations of L-BFGS for each c"),
+    "target_class": _(CountOrNone, "3", "class that L-BFGS aims at in Figure 5"),
+    "n_seeds": _(
+        Count, "45", "training seeds, from `seed` on, for the claims on small differences"
+    ),
+    "seed": _(CountOrNone, "12345678", "seed of everything random"),
+    "data_dir": _(str, "12345678", "folder of the real data sets"),
+    "output_dir": _(str, "12345678", "folder of this run's records; the findings read all in it"),
+    "store_dir": _(str, "12345678", "folder of trained models and other stored pieces"),
+}
+
+
+# What must fit together; each rule is asked where a chapter takes all that it names.
+
+
+def _step_inside_ball(alpha: float, epsilon: float) -> str | None:
+    if alpha > epsilon:
+        return (
+            f"alpha = {alpha} is larger than epsilon = {epsilon}: "
+            "the report has epsilon >= alpha > 0"
+        )
+
+
+def _member_exists(member: int, n_members: int) -> str | None:
+    if member > n_members:
+        return (
+            f"member = {member}, but there are n_members = {n_members}; members are numbered from 1"
+        )
+
+
+def _nothing_is_trained(model: str, architecture: str) -> str | None:
+    if model and architecture:
+        return (
+            f"architecture = {architecture!r} says what to train, but with a model of your "
+            "own nothing is trained; leave one of the two out"
+        )
+
+
+def _noise_is_seen(datasets: list[str], sigma: float) -> str | None:
+    if not sigma:
+        return "sigma = 0 leaves nothing to show of the noise; expected more than 0, to 1"
+
+
+RULES = {
+    ("alpha", "epsilon"): _step_inside_ball,
+    ("member", "n_members"): _member_exists,
+    ("model", "architecture"): _nothing_is_trained,
+    ("datasets", "sigma"): _noise_is_seen,
+}
+
+
+class Parameters(BaseModel):
+    """A chapter's validated parameters, as attributes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _fit_together(self):
+        known = type(self).model_fields
+        for names, rule in RULES.items():
+            asked = all(name in known for name in names)
+            if asked and (problem := rule(*(getattr(self, name) for name in names))):
+                raise ValueError(problem)
+        return self
+
+    @property
+    def data_path(self) -> Path:
+        return project_path(self.data_dir)
+
+    @property
+    def output_path(self) -> Path:
+        return project_path(self.output_dir)
+
+    @property
+    def store_path(self) -> Path:
+        return project_path(self.store_dir)
+
+
+def taken(chapter: str) -> tuple[str, ...]:
+    """Name the parameters of a chapter."""
+    digit = chapter[1]  # 03_attacks
+    return tuple(name for name, entry in VOCABULARY.items() if digit in entry.chapters)
+
+
+@cache
+def _model(chapter: str) -> type[Parameters]:
+    fields = {name: (VOCABULARY[name].kind, ...) for name in taken(chapter)}
+    return create_model(chapter, __base__=Parameters, **fields)
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def validate(chapter: str, values: Mapping[str, Any]) -> Parameters:
+    """Read the parameters of a chapter.
+
+    Raises
+    ------
+    ParameterError
+        If the chapter does not exist, or a parameter is unknown, missing, of the wrong type or out
+        of range: one line for each, and for an unknown one the list of those that exist.
+    """
+    if chapter not in CHAPTERS:
+        raise ParameterError(
+            f"no chapter {chapter!r}{suggest(chapter, CHAPTERS)}; there are {', '.join(CHAPTERS)}"
+        )
+    known = taken(chapter)
+    try:
+        return _model(chapter).model_validate(dict(values))
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            name = ".".join(str(part) for part in problem["loc"]) or "parameters"
+            if problem["type"] == "extra_forbidden":
+                lines.append(
+                    f"unknown parameter {name!r}{suggest(name, known)}; "
+                    f"{chapter} has {', '.join(known)}"
+                )
+            elif problem["type"] == "missing":
+                lines.append(f"parameter {name!r} is missing")
+            else:
+                given = "" if name == "parameters" else f" = {problem['input']!r}"
+                reason = problem["msg"].removeprefix("Value error, ")
+                about = f" ({VOCABULARY[name].meaning})" if name in known else ""
+                lines.append(f"{name}{given}: {reason}{about}")
+        raise ParameterError(f"{chapter}: " + "\n  ".join(lines)) from None
