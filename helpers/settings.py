@@ -11,6 +11,7 @@ import ast
 import contextlib
 import difflib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,8 @@ from pydantic import (
     model_validator,
 )
 
+from helpers.files import no_file
+
 PROJECT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = PROJECT / "notebooks"
 PROFILES = PROJECT / "profiles"
@@ -38,7 +41,8 @@ class ParameterError(ValueError):
 
 def project_path(path: str | Path) -> Path:
     """Resolve `path`; a relative one starts at the project root, wherever the caller runs."""
-    return (PROJECT / Path(path).expanduser()).resolve()
+    # realpath and not resolve, which fails on a link that leads back to itself.
+    return Path(os.path.realpath(PROJECT / os.path.expanduser(path)))  # noqa: PTH111
 
 
 def _split(value: Any) -> Any:
@@ -158,10 +162,8 @@ class AttacksParameters(Attacking, Network):
                 "expected a .keras file; keras.models.load_model(old).save('new.keras') makes one of "
                 "an .h5 file"
             )
-        if model and not path.is_file():
-            raise ValueError(
-                f"there is no file {path}; a relative path starts at the project's folder"
-            )
+        if model and (problem := no_file(path)):
+            raise ValueError(f"{path}: {problem}; a relative path starts at the project's folder")
         return model
 
     @model_validator(mode="after")
