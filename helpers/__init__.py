@@ -1,9 +1,9 @@
 """Adversarial examples: attacks, defences and their evaluation, as the chapters in notebooks/ use them.
 
-Data flows downwards: files, paths, parameters, profiles, synthetic, downloads, readers, own_data,
-datasets, gradients, models, store, attacks, outside_attacks, own_model, solver, lbfgs, ensembles,
-retraining, diversity, evaluation, validity, experiments, ladder, reported, figures, verdicts,
-claims, headlines, tables, display, report. A module imports only from those named before it.
+Data flows downwards: files, settings, synthetic, downloads, readers, own_data, datasets, gradients,
+models, store, attacks, outside_attacks, solver, lbfgs, ensembles, retraining, diversity, evaluation,
+validity, own_model, experiments, ladder, reported, figures, verdicts, claims, headlines, tables,
+display, report. A module imports only from those named before it.
 """
 
 import os

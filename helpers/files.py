@@ -1,10 +1,14 @@
-"""Files that are written whole or not at all, and what is in them."""
+"""Files that are written whole or not at all, what is in them, and why some cannot be read."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 import tempfile
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -24,6 +28,96 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def trouble(error: OSError) -> str:
+    """Say in words what stands in the way of a file or folder, to be put after its path."""
+    if error.errno == errno.ELOOP:
+        return "that is a link that leads back to itself; mend or remove it"
+    if isinstance(error, PermissionError):
+        return "its permissions, or those of a folder above it, forbid reading it"
+    if isinstance(error, FileNotFoundError):
+        link = error.filename is not None and Path(error.filename).is_symlink()
+        if link:
+            return "that is a link that leads nowhere; mend or remove it"
+        return "there is no such file"
+    return error.strerror or str(error)
+
+
+def no_file(path: Path) -> str:
+    """Say in words why `path` is no regular file that can be read; empty if it is one.
+
+    Anything else may have no end, or no beginning: reading a pipe waits for who writes to it.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        return trouble(error)
+    if stat.S_ISDIR(mode):
+        return "that is a folder, a file was expected"
+    if not stat.S_ISREG(mode):
+        return "that is a pipe or a device, a regular file was expected"
+    return "" if os.access(path, os.R_OK) else trouble(PermissionError())
+
+
+def walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Find all files below a folder, links followed, in a fixed order: path inside it, and status.
+
+    Raises
+    ------
+    OSError
+        If a link leads nowhere or back to a folder above it, or a folder cannot be read.
+    """
+    yield from _walk(str(folder), "", frozenset())
+
+
+def _walk(
+    folder: str, inside: str, above: frozenset[tuple[int, int]]
+) -> Iterator[tuple[str, os.stat_result]]:
+    # Strings: a Path for each of 120,000 files takes longer than looking at them.
+    status = os.stat(folder)  # noqa: PTH116
+    here = status.st_dev, status.st_ino
+    if here in above:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), folder)
+    with os.scandir(folder) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    folders = []
+    for entry in found:
+        status = entry.stat()
+        if stat.S_ISDIR(status.st_mode):
+            folders.append(entry)
+        else:
+            yield inside + entry.name, status
+    for entry in folders:
+        yield from _walk(entry.path, f"{inside}{entry.name}/", above | {here})
+
+
+def most_unpacked() -> int:
+    """How many bytes may be unpacked into memory: an eighth of the machine's.
+
+    Images of uint8 then become float32, which takes four times as much, and attacks copy them.
+    """
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 8
+
+
+def too_large(path: Path) -> str:
+    """Say in words that a zip file would unpack to more than fits; empty if it would not.
+
+    Its directory says how much that is, and no member is ever read further.
+
+    Raises
+    ------
+    OSError, zipfile.BadZipFile
+        If the file cannot be read, or its directory is damaged.
+    """
+    with zipfile.ZipFile(path) as file:
+        size = sum(member.file_size for member in file.infolist())
+    if size <= most_unpacked():
+        return ""
+    return (
+        f"its content takes {size:,} bytes unpacked, and at most {most_unpacked():,} are read here, "
+        "an eighth of the memory"
+    )
 
 
 def file_digest(path: Path) -> str:

@@ -10,7 +10,7 @@ from zipfile import BadZipFile, is_zipfile
 import numpy as np
 
 from helpers.downloads import DataError
-from helpers.files import file_digest
+from helpers.files import file_digest, no_file, too_large
 from helpers.readers import Found, Split
 
 TEST = ("x_test", "y_test")
@@ -22,7 +22,10 @@ MOST_CLASSES = 100_000
 # What captions and axis labels would take for markup.
 MARKUP = frozenset("<>$")
 
-DAMAGE = (OSError, EOFError, ValueError, BadZipFile, zlib.error, RuntimeError, MemoryError)
+# Of a file's name, in the data set's: it stands in captions and in the names of files.
+LONGEST_STEM = 24
+
+DAMAGE = (OSError, EOFError, ValueError, BadZipFile, zlib.error, RuntimeError)
 
 
 def is_path(name: str) -> bool:
@@ -30,10 +33,15 @@ def is_path(name: str) -> bool:
     return "/" in name or name.lower().endswith(".npz")
 
 
-def name_of(path: Path) -> str:
-    """Name the data set after its file; the prefix keeps it apart from the project's own."""
-    stem = re.sub(r"[^A-Za-z0-9]+", "_", path.stem).strip("_")
-    return f"own_{stem or 'arrays'}"
+def name_of(path: Path, digest: str) -> str:
+    """Name the data set after its file and what is in it.
+
+    The prefix keeps it apart from the project's own, the digest from other files of that name, or of
+    one that has the same ASCII letters: results are kept under the name. What is equal in both gives
+    the same results.
+    """
+    stem = re.sub(r"[^A-Za-z0-9]+", "_", path.stem)[:LONGEST_STEM].strip("_")
+    return f"own_{stem or 'arrays'}_{digest[:8]}"
 
 
 def read(path: Path, *, training: bool = True) -> Found:
@@ -53,7 +61,8 @@ def read(path: Path, *, training: bool = True) -> Found:
     ------
     DataError
         If the file is absent or damaged, lacks an array, holds an unknown one, or an array does not
-        fit; says which, and what would. Pickles are never loaded.
+        fit; says which, and what would. Or if it would not fit into memory, which is known before
+        it is unpacked. Pickles are never loaded.
     """
     arrays = _arrays(path, (*TEST, *(TRAINING if training else ())))
     for x, y in (TEST, TRAINING):
@@ -75,19 +84,23 @@ def read(path: Path, *, training: bool = True) -> Found:
 
 
 def _arrays(path: Path, needed: tuple[str, ...]) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        what = "that is a folder" if path.is_dir() else "there is no such file"
-        raise DataError(f"{path}: {what}; a relative path starts at the project's folder")
+    if problem := no_file(path):
+        raise DataError(f"{path}: {problem}; a relative path starts at the project's folder")
     how = "np.savez_compressed(path, x_test=..., y_test=...) writes such a file"
     if not is_zipfile(path):
         raise DataError(f"{path} is no .npz file, or a damaged one; {how}")
+    fewer = "save fewer images, or as uint8"
     try:
+        if problem := too_large(path):
+            raise DataError(f"{path}: {problem}; {fewer}")
         with np.load(path, allow_pickle=False) as file:
             _check_names(path, file.files, needed)
             wanted = [name for name in file.files if name in (*needed, "class_names")]
             arrays = {name: _array(path, file, name) for name in wanted}
     except DataError:
         raise
+    except MemoryError as error:
+        raise DataError(f"{path} does not fit into memory ({error}); {fewer}") from error
     except DAMAGE as error:
         raise DataError(f"{path} is damaged ({error}); {how}") from error
     return arrays

@@ -17,6 +17,7 @@ import numpy as np
 
 from helpers import own_data, paths, synthetic
 from helpers.downloads import ARCHIVES, DataError, obtain
+from helpers.files import trouble
 from helpers.readers import FOLDERS, READERS, Found, Split, fingerprints, is_absent, wanted
 
 __all__ = ["DATASETS", "DataError", "Dataset", "Spec", "load", "stand_in", "title"]
@@ -104,8 +105,8 @@ class Dataset:
     Attributes
     ----------
     name, title
-        Key of `DATASETS` (of the user's own arrays: ``own_`` and the file's name), and what captions
-        call it.
+        Key of `DATASETS` (of the user's own arrays: ``own_``, the file's name and a digest of its
+        content), and what captions call it.
     x_train, x_test
         Images, float32 of shape (n, height, width, channels) in [0, 1].
     y_train, y_test
@@ -238,8 +239,9 @@ def load(
         _check_count(what, value)
     if own:
         path = paths.project_path(name)
-        found, name = own_data.read(path, training=training), own_data.name_of(path)
-        spec, n_train = _own_spec(path, found), n_train if training else 0
+        found = own_data.read(path, training=training)
+        name = own_data.name_of(path, found.digest)
+        spec, n_train = _own_spec(path, name, found), n_train if training else 0
     elif name in READERS:
         found = _find(name, data_dir, download)
     else:
@@ -292,10 +294,10 @@ def _spec(name: str) -> Spec:
     return DATASETS[name]
 
 
-def _own_spec(path: Path, found: Found) -> Spec:
+def _own_spec(path: Path, name: str, found: Found) -> Spec:
     shape = found.test.pixels(np.arange(1)).shape[1:]
     sizes = len(found.class_names), len(found.train.labels), len(found.test.labels)
-    return Spec(own_data.name_of(path), shape, *sizes, f"Arrays of the user's own, {path.name}.")
+    return Spec(name, shape, *sizes, f"Arrays of the user's own, {path.name}.")
 
 
 def _check_count(what: str, value: int) -> None:
@@ -310,15 +312,15 @@ def _check_count(what: str, value: int) -> None:
 def _find(name: str, data_dir: str | Path | None, download: bool) -> Found:
     """Read a real data set, after downloading it if nothing of it is there."""
     data_dir = paths.project_path("data" if data_dir is None else data_dir)
-    if not data_dir.is_dir():
-        raise DataError(f"data_dir = {str(data_dir)!r}: there is no such folder")
     folder = data_dir / FOLDERS[name]
     try:
+        if not data_dir.is_dir():
+            raise DataError(f"data_dir = {str(data_dir)!r}: there is no such folder")
         if is_absent(name, data_dir):
             _obtain(name, folder, download)
         return READERS[name](folder)
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{getattr(error, 'filename', None) or folder}: {error}") from error
+    except OSError as error:
+        raise DataError(f"{error.filename or folder}: {trouble(error)}") from error
 
 
 def _obtain(name: str, folder: Path, download: bool) -> None:

@@ -26,24 +26,34 @@ import urllib3
 from filelock import FileLock
 from tqdm import tqdm
 
+from helpers.files import no_file
+
 WORKSHOP = ".downloads"
 STAMP = ".verified.json"
 TRIES = 4  # for each address
 BACKOFF = 0.5  # seconds before the second try, doubled for each later one
 TIMEOUT = (3.0, 20.0)  # seconds to connect, and to wait for the next bytes
+SLOWEST = 10_000  # bytes a second, over each minute: less is broken off
+MINUTE = 60.0
+LARGEST = 1 << 30  # bytes of an archive of unknown size, and of what any archive holds
 
 
 class DataError(ValueError):
     """A data set that is absent, incomplete or damaged, or cannot be downloaded."""
 
 
+class Unfit(requests.RequestException):
+    """What a server sends is too much, or comes too slowly; asking it again would not help."""
+
+
 @dataclass(frozen=True)
 class Archive:
-    """One file of the official source, its MD5 checksum, and the addresses that serve it."""
+    """One file of the official source: its MD5 checksum, the addresses that serve it, its bytes."""
 
     name: str
     md5: str
     urls: tuple[str, ...]
+    size: int = LARGEST
 
 
 MNIST_MIRRORS = (
@@ -52,19 +62,22 @@ MNIST_MIRRORS = (
 )
 ARCHIVES: dict[str, tuple[Archive, ...]] = {
     "mnist": tuple(
-        Archive(f"{name}-ubyte.gz", md5, tuple(f"{url}{name}-ubyte.gz" for url in MNIST_MIRRORS))
-        for name, md5 in {
-            "train-images-idx3": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-            "train-labels-idx1": "d53e105ee54ea40749a09fcbcd1e9432",
-            "t10k-images-idx3": "9fb629c4189551a2d022fa330f9573f3",
-            "t10k-labels-idx1": "ec29112dd5afa0611ce80d1b7f02629c",
-        }.items()
+        Archive(
+            f"{name}-ubyte.gz", md5, tuple(f"{url}{name}-ubyte.gz" for url in MNIST_MIRRORS), size
+        )
+        for name, md5, size in (
+            ("train-images-idx3", "f68b3c2dcbeaaa9fbdd348bbdeb94873", 9_912_422),
+            ("train-labels-idx1", "d53e105ee54ea40749a09fcbcd1e9432", 28_881),
+            ("t10k-images-idx3", "9fb629c4189551a2d022fa330f9573f3", 1_648_877),
+            ("t10k-labels-idx1", "ec29112dd5afa0611ce80d1b7f02629c", 4_542),
+        )
     ),
     "cifar10": (
         Archive(
             "cifar-10-binary.tar.gz",
             "c32a1d4ab5d03f1284b67883e8d87530",
             ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
+            170_052_171,
         ),
     ),
     "tiny_imagenet": (
@@ -72,6 +85,7 @@ ARCHIVES: dict[str, tuple[Archive, ...]] = {
             "tiny-imagenet-200.zip",
             "90528d7ca1a48142e341f4ef8d21d0de",
             ("http://cs231n.stanford.edu/tiny-imagenet-200.zip",),
+            248_100_043,
         ),
     ),
 }
@@ -157,7 +171,7 @@ def fetch(archive: Archive, folder: Path) -> Path:
                     known_hash=f"md5:{archive.md5}",
                     fname=archive.name,
                     path=folder,
-                    downloader=_resuming(part),
+                    downloader=_resuming(part, archive.size),
                 )
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
@@ -167,13 +181,13 @@ def fetch(archive: Archive, folder: Path) -> Path:
     raise DataError(f"{archive.name} could not be downloaded ({'; '.join(dict.fromkeys(reasons))})")
 
 
-def _resuming(part: Path) -> Callable[[str, str, object], None]:
+def _resuming(part: Path, size: int) -> Callable[[str, str, object], None]:
     """Make a downloader for pooch that keeps what has arrived in `part`."""
 
     def download(url: str, output_file: str, _pooch: object) -> None:
         for attempt in range(1, TRIES + 1):
             try:
-                _append(url, part)
+                _append(url, part, size)
                 break
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 if attempt == TRIES or not _worth_retrying(error):
@@ -184,8 +198,8 @@ def _resuming(part: Path) -> Callable[[str, str, object], None]:
     return download
 
 
-def _append(url: str, part: Path) -> None:
-    """Ask for the bytes that `part` lacks, and add them."""
+def _append(url: str, part: Path, size: int) -> None:
+    """Ask for the bytes that `part` lacks, and add them; of more than `size` nothing is kept."""
     have = part.stat().st_size if part.exists() else 0
     headers = {"Accept-Encoding": "identity"}  # .gz files must arrive as they are
     if have:
@@ -205,26 +219,51 @@ def _append(url: str, part: Path) -> None:
             have = 0
         length = response.headers.get("Content-Length")
         total = have + int(length) if length else None
+        if total is not None and total > size:
+            part.unlink(missing_ok=True)
+            raise _too_much(total, size)
         with (
             part.open("ab" if resumed else "wb") as file,
             tqdm(
                 desc=part.stem, initial=have, total=total, unit="B", unit_scale=True, leave=False
             ) as bar,
         ):
-            for chunk in response.raw.stream(1 << 16, decode_content=False):
+            began, arrived = time.monotonic(), 0
+            # read1 returns what is there; read would wait for all it was asked for.
+            while chunk := response.raw.read1(1 << 16, decode_content=False):
+                have += len(chunk)
+                if have > size:
+                    break
                 file.write(chunk)
                 bar.update(len(chunk))
+                arrived += len(chunk)
+                seconds = time.monotonic() - began
+                if seconds >= MINUTE:
+                    if arrived < SLOWEST * seconds:
+                        raise Unfit(
+                            f"sends {arrived / seconds:,.0f} bytes a second, less than the "
+                            f"{SLOWEST:,} that are waited for; the next run goes on where this "
+                            "one stopped"
+                        )
+                    began, arrived = time.monotonic(), 0
+    if have > size:
+        part.unlink()
+        raise _too_much(have, size)
     if total is not None and part.stat().st_size != total:
         raise requests.exceptions.ChunkedEncodingError(
             f"{part.stat().st_size:,} of {total:,} bytes arrived"
         )
 
 
+def _too_much(found: int, size: int) -> Unfit:
+    return Unfit(f"sends {found:,} bytes or more, expected at most {size:,}; nothing of it is kept")
+
+
 def _worth_retrying(error: Exception) -> bool:
     """Tell a passing fault from a refusal, or from a host that cannot be reached at all."""
     if isinstance(error, requests.HTTPError):
         return error.response.status_code >= 500 or error.response.status_code == 429
-    if isinstance(error, requests.ConnectTimeout):
+    if isinstance(error, (requests.ConnectTimeout, Unfit)):
         return False
     cause = getattr(error.args[0], "reason", None) if error.args else None
     return not isinstance(cause, urllib3.exceptions.NewConnectionError)
@@ -233,6 +272,8 @@ def _worth_retrying(error: Exception) -> bool:
 def _reason(error: Exception) -> str:
     if isinstance(error, requests.HTTPError):
         return f"{error.response.status_code} {error.response.reason}"
+    if isinstance(error, Unfit):
+        return str(error)
     if not _worth_retrying(error):
         return "cannot be reached"
     return f"the connection broke {TRIES} times ({type(error).__name__})"
@@ -245,12 +286,13 @@ def unpack(archive: Path, target: Path, *, top: str) -> None:
     ------
     DataError
         Before anything is written, if a member is a link or a device, or would land outside
-        ``target/top``. Or if the archive is damaged.
+        ``target/top``, or if all of them are larger than `LARGEST`. Or if the archive is damaged.
     """
     try:
         if archive.suffix == ".zip":
             with zipfile.ZipFile(archive) as file:
                 members = file.infolist()
+                _check_size(archive, sum(member.file_size for member in members))
                 for member in members:
                     kind = stat.S_IFMT(member.external_attr >> 16)
                     _check_member(
@@ -260,14 +302,24 @@ def unpack(archive: Path, target: Path, *, top: str) -> None:
                     file.extract(member, target)
         else:
             with tarfile.open(archive) as file:
-                members = file.getmembers()
-                for member in members:
+                members, size = [], 0
+                for member in file:  # the next is found by unpacking this one
+                    members.append(member)
+                    size += member.size
+                    _check_size(archive, size)
                     _check_member(archive, member.name, top, member.isfile() or member.isdir())
                 file.extractall(target, members, filter="data")
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise DataError(f"{archive}: cannot be unpacked ({error})") from error
     if not (target / top).is_dir():
         raise DataError(f"{archive}: holds no folder {top}")
+
+
+def _check_size(archive: Path, size: int) -> None:
+    if size > LARGEST:
+        raise DataError(
+            f"{archive}: holds {size:,} bytes or more, expected at most {LARGEST:,}; not unpacked"
+        )
 
 
 def _check_member(archive: Path, name: str, top: str, plain: bool) -> None:
@@ -288,6 +340,8 @@ def write_stamp(folder: Path, archive: Archive, fingerprints: dict[str, str]) ->
 
 def matches_stamp(folder: Path, archive: Archive, fingerprints: dict[str, str]) -> bool:
     """Tell whether the content of `folder` is still what the verified archive held."""
+    if no_file(folder / STAMP):
+        return False
     with contextlib.suppress(OSError, ValueError):
         stamp = json.loads((folder / STAMP).read_text())
         return stamp == {"archive": archive.name, "md5": archive.md5, "sha256": fingerprints}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import zlib
 from collections import Counter
 from collections.abc import Callable
@@ -20,12 +19,18 @@ from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from helpers.downloads import ARCHIVES, DataError, matches_stamp
-from helpers.files import file_digest
+from helpers.files import file_digest, no_file, walk
 
 FOLDERS = {
     "mnist": "mnist",
     "cifar10": "cifar-10-batches-bin",
     "tiny_imagenet": "tiny-imagenet-200",
+}
+MNIST_SIZES = {  # of the decompressed files, in bytes
+    "train-images-idx3-ubyte": 47_040_016,
+    "train-labels-idx1-ubyte": 60_008,
+    "t10k-images-idx3-ubyte": 7_840_016,
+    "t10k-labels-idx1-ubyte": 10_008,
 }
 MNIST_MD5 = {  # of the decompressed files
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -41,6 +46,8 @@ CIFAR10_CLASSES = (
 )
 TINY_ENTRIES = ("wnids.txt", "words.txt", "train", "val/val_annotations.txt", "val/images")
 TINY_SIDE = 64
+LARGEST_TEXT = 10_000_000  # bytes; the largest official one has 2.7 million
+LARGEST_IMAGE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,8 @@ def is_absent(name: str, data_dir: Path) -> bool:
         If something is there, but not all: nothing of it is to be overwritten by a download.
     """
     folder = data_dir / FOLDERS[name]
+    if _leads_nowhere(folder):
+        raise DataError(f"{folder}: that is a link that leads nowhere; mend or remove it")
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder}: expected a folder, found a file")
     if not folder.is_dir() or not any(folder.iterdir()):
@@ -83,12 +92,20 @@ def is_absent(name: str, data_dir: Path) -> bool:
     absent = missing(name, folder)
     if absent:
         there = [entry for entry in wanted(name) if entry not in absent]
+        absent = [
+            entry + " (a link that leads nowhere)" * _leads_nowhere(folder / entry)
+            for entry in absent
+        ]
         raise DataError(
             f"{folder}: {', '.join(absent)} missing; there are {', '.join(there) or 'none'} of the "
             f"{len(wanted(name))} wanted. Add what is missing, or remove the folder to have it "
             "downloaded"
         )
     return False
+
+
+def _leads_nowhere(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()
 
 
 def wanted(name: str) -> tuple[str, ...]:
@@ -112,21 +129,33 @@ def fingerprints(name: str, folder: Path) -> dict[str, str]:
     return {
         entry: _tree_hash(folder / entry)
         if (folder / entry).is_dir()
-        else file_digest(folder / entry)
+        else file_digest(_regular(folder / entry))
         for entry in wanted(name)
     }
 
 
 def _tree_hash(folder: Path) -> str:
     sha = hashlib.sha256()
-    for parent, folders, files in os.walk(folder):
-        folders.sort()
-        for file in sorted(file for file in files if file.endswith(".JPEG")):
-            path = Path(parent, file)
-            content = path.read_bytes()
-            sha.update(f"{path.relative_to(folder).as_posix()} {len(content)}\n".encode())
+    for path, _ in walk(folder):
+        if path.endswith(".JPEG"):
+            content = _read(folder / path, LARGEST_IMAGE)
+            sha.update(f"{path} {len(content)}\n".encode())
             sha.update(content)
     return sha.hexdigest()
+
+
+def _regular(path: Path) -> Path:
+    if problem := no_file(path):
+        raise DataError(f"{path}: {problem}")
+    return path
+
+
+def _read(path: Path, most: int) -> bytes:
+    """Read a file of at most `most` bytes; larger ones, and what has no end, are refused unread."""
+    size = _regular(path).stat().st_size
+    if size > most:
+        raise DataError(f"{path}: {size:,} bytes, expected at most {most:,}")
+    return path.read_bytes()
 
 
 def _combine(hashes: dict[str, str]) -> str:
@@ -161,13 +190,18 @@ def read_mnist(folder: Path) -> Found:
 
 
 def _plain_or_gz(folder: Path, name: str) -> bytes:
+    most = MNIST_SIZES[name]
     if (folder / name).exists():
-        return (folder / name).read_bytes()
-    path = folder / f"{name}.gz"
+        return _read(folder / name, most)
+    path = _regular(folder / f"{name}.gz")
     try:
-        return gzip.decompress(path.read_bytes())
+        with gzip.open(path) as file:
+            content = file.read(most + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: truncated or damaged gzip file ({error})") from error
+    if len(content) > most:
+        raise DataError(f"{path}: more than {most:,} bytes unpacked, which the official file has")
+    return content
 
 
 def _idx(path: Path, content: bytes, shape: tuple[int, ...]) -> np.ndarray:
@@ -201,7 +235,7 @@ def read_cifar10(folder: Path) -> Found:
     """Read the six files of the binary version: a label and 3 x 32 x 32 bytes for each image."""
     parts = []
     for name in CIFAR10_FILES:
-        path, size = folder / name, CIFAR10_IMAGES * 3073
+        path, size = _regular(folder / name), CIFAR10_IMAGES * 3073
         if path.stat().st_size != size:
             raise DataError(
                 f"{path}: {path.stat().st_size:,} bytes, expected {size:,} "
@@ -233,8 +267,8 @@ def read_tiny_imagenet(folder: Path) -> Found:
     Classes stand in the order of ``wnids.txt``; a class is called by the first name that
     ``words.txt`` gives it.
     """
-    wnids = (folder / "wnids.txt").read_text().split()
-    lines = (folder / "words.txt").read_text().splitlines()
+    wnids = _text(folder / "wnids.txt").split()
+    lines = _text(folder / "words.txt").splitlines()
     words = dict(line.split("\t", 1) for line in lines if "\t" in line)
     unnamed = [wnid for wnid in wnids if wnid not in words]
     if len(set(wnids)) != len(wnids) or len(wnids) < 2:
@@ -257,6 +291,13 @@ def read_tiny_imagenet(folder: Path) -> Found:
         status=_status(matches_stamp(folder, ARCHIVES["tiny_imagenet"][0], hashes)),
         digest=_combine(hashes),
     )
+
+
+def _text(path: Path) -> str:
+    try:
+        return _read(path, LARGEST_TEXT).decode()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: expected text in UTF-8 ({error})") from error
 
 
 def _some(names: list[str]) -> str:
@@ -282,7 +323,7 @@ def _check_equal(folder: Path, files: list[tuple[Path, int]], wnids: list[str]) 
 
 def _validation(folder: Path, wnids: list[str]) -> list[tuple[Path, int]]:
     annotations = folder / "val_annotations.txt"
-    rows = [line.split("\t") for line in annotations.read_text().splitlines() if line.strip()]
+    rows = [line.split("\t") for line in _text(annotations).splitlines() if line.strip()]
     wrong = [row[0] for row in rows if len(row) < 2 or row[1] not in wnids]
     if wrong:
         raise DataError(f"{annotations}: no class of wnids.txt given for {_some(wrong)}")
@@ -315,12 +356,12 @@ def _images(files: list[tuple[Path, int]]) -> Split:
 def _decode(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as image:
-            pixels = np.asarray(image.convert("RGB"))  # some are greyscale
+            width, height = image.size  # known before any pixel is decoded
+            if (width, height) != (TINY_SIDE, TINY_SIDE):
+                raise DataError(f"{path}: {width} x {height} pixels, not 64 x 64")
+            return np.asarray(image.convert("RGB"))  # some are greyscale
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: cannot be decoded as an image ({error})") from error
-    if pixels.shape != (TINY_SIDE, TINY_SIDE, 3):
-        raise DataError(f"{path}: {pixels.shape[1]} x {pixels.shape[0]} pixels, not 64 x 64")
-    return pixels
 
 
 READERS = {"mnist": read_mnist, "cifar10": read_cifar10, "tiny_imagenet": read_tiny_imagenet}

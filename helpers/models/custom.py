@@ -6,15 +6,15 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import is_zipfile
+from zipfile import BadZipFile, is_zipfile
 
 import keras
 import numpy as np
 from scipy.special import softmax
 
-from helpers import models
+from helpers import models, validity
 from helpers.attacks import CHECKED
-from helpers.files import file_digest
+from helpers.files import file_digest, no_file, too_large
 
 # Sides below which a network's layers without padding leave nothing.
 SMALLEST = {"table_2": 10, "table_3": 20, "inception_v3": 1}
@@ -115,8 +115,8 @@ def load_classifier(path: Path, x: np.ndarray, n_classes: int) -> OwnModel:
     Raises
     ------
     ValueError
-        If the file cannot be loaded, the model does not fit the images or labels, or it returns
-        anything but logits and cannot be made to.
+        If the file cannot be loaded, the model does not fit the images or labels, answers at random,
+        or returns anything but logits and cannot be made to.
     """
     model = _load(path)
     taken = _input_shape(path, model, x.shape[1:])
@@ -128,6 +128,7 @@ def load_classifier(path: Path, x: np.ndarray, n_classes: int) -> OwnModel:
         )
     tried = x[:CHECKED].reshape(-1, *taken)
     before = _outputs(path, model, tried)
+    _check_repeats(path, model, tried, before)
     stripped = _are_probabilities(before)
     if stripped:
         model = _without_softmax(model)
@@ -152,8 +153,16 @@ def load_classifier(path: Path, x: np.ndarray, n_classes: int) -> OwnModel:
 
 
 def _load(path: Path) -> keras.Model:
+    if problem := no_file(path):
+        raise ValueError(f"{path}: {problem}; a relative path starts at the project's folder")
     if not is_zipfile(path):
         raise ValueError(f"{path} is no .keras file, or a damaged one; model.save(path) writes one")
+    try:
+        problem = too_large(path)
+    except (OSError, BadZipFile) as error:
+        raise ValueError(f"{path} is a damaged .keras file ({error})") from error
+    if problem:
+        raise ValueError(f"{path}: {problem}")
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # whatever Keras meets in a file
@@ -210,6 +219,22 @@ def _outputs(path: Path, model: keras.Model, x: np.ndarray) -> np.ndarray:
     if not np.isfinite(outputs).all():
         raise ValueError(f"{path} returns NaN or infinite values; train it anew")
     return outputs
+
+
+def _check_repeats(path: Path, model: keras.Model, x: np.ndarray, outputs: np.ndarray) -> None:
+    layers = validity.acts_in_training(model, x, outputs)
+    if not layers and np.allclose(_outputs(path, model, x), outputs, rtol=SAME, atol=SAME):
+        return
+    what = "something in it draws at random"
+    if layers:
+        what = (
+            f"{', '.join(layers)} was called with training=True, and acts as in training in use too"
+        )
+    raise ValueError(
+        f"{path} answers differently when asked again: {what}. Such a model takes attacks that average "
+        "over what it draws, and none here does: build it without that, give it the weights, and save "
+        "it"
+    )
 
 
 def _are_probabilities(outputs: np.ndarray) -> bool:

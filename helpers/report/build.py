@@ -85,6 +85,7 @@ def run_chapter(job: Job, run: Run, progress: Progress) -> dict[str, Any]:
             os.replace(output.partial(slug), output.failed(slug))  # noqa: PTH105
         raise
     # A data set may have been downloaded meanwhile; its arrival is not a change.
+    stamps.look_again()
     wanted["data"] = job.stamp(run)["data"]
     entry = {
         "stamp": wanted,

@@ -172,10 +172,10 @@ def command(
         refuse(f"profiles/{profile}.yaml is not valid YAML: {error}")
     except (ValueError, SyntaxError) as error:
         refuse(error)
-    if listing:
-        list_runs(job)
-        return
     try:
+        if listing:
+            list_runs(job)
+            return
         code = build(job, sys.stderr)
     except ParameterError as error:
         refuse(error)

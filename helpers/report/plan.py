@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from helpers import paths
+from helpers.files import trouble
 from helpers.parameters import ParameterError
 from helpers.profiles import Profile, Run, load_profile, parse_set
 from helpers.report import stamps
@@ -62,12 +65,24 @@ def _overrides(texts: tuple[str, ...]) -> dict[str, Any]:
     return values
 
 
+def _absolute(path: Path) -> Path:
+    # realpath and not resolve, which fails on a link that leads back to itself.
+    return Path(os.path.realpath(os.path.expanduser(path)))  # noqa: PTH111
+
+
 def _data_folder(path: Path | None) -> Path | None:
     if path is None:
         return None
-    folder = path.expanduser().resolve()
-    if not folder.is_dir():
-        found = "a folder was expected, not a file" if folder.exists() else "no such folder"
+    folder = _absolute(path)
+    try:
+        found = "" if stat.S_ISDIR(folder.stat().st_mode) else "a folder was expected, not a file"
+        if not found:
+            os.scandir(folder).close()
+    except FileNotFoundError:
+        found = "no such folder"
+    except OSError as error:
+        found = trouble(error)
+    if found:
         raise ParameterError(
             f"--data-dir {folder}: {found}; "
             "give the folder that holds mnist/, cifar-10-batches-bin/ and tiny-imagenet-200/"
@@ -102,7 +117,7 @@ def plan(
             + (f"{', '.join(twice)} is listed twice" if twice else "its list of runs is empty")
         )
     chosen = load_profile(profile, overrides=values, only=only) if only else whole
-    folder = output.expanduser() if output else paths.PROJECT / "build" / profile
+    folder = _absolute(output) if output else paths.PROJECT / "build" / profile
     job = Job(
         whole,
         frozenset(run.name for run in chosen.runs),

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from helpers import paths
-from helpers.profiles import Run, notebook_cells
+from helpers.files import file_digest, trouble, walk
 from helpers.report.output import Output
+from helpers.parameters import ParameterError
+from helpers.profiles import Run, notebook_cells
 
 FINDINGS = "08_findings"  # reads the records of all other chapters
 FOLDERS = ("data_dir", "output_dir", "store_dir")  # where things lie changes no result
@@ -77,19 +79,43 @@ def _versions() -> str:
 
 
 def _data(run: Run, data_dir: Path) -> str:
-    """Digest names, sizes and times of the real data sets that the run takes, and an own model."""
+    """Digest what the real data sets that the run takes look like, and the content of an own model.
+
+    Of a data set's folder, that is the name, size and time of change of every file in it, however
+    deep: a picture that was replaced counts, unless it keeps both size and time. Reading the 120,000
+    files of Tiny ImageNet instead would take too long each time a build looks what can be reused.
+
+    Raises
+    ------
+    ParameterError
+        If something there cannot be looked at.
+    """
     names = {run.dataset, *run.parameters.get("datasets", [])}
     state = []
-    for name, folder in REAL_DATA.items():
-        if name in names and (data_dir / folder).is_dir():
-            # Top level only: Tiny ImageNet has 120,000 files further down.
-            for path in sorted((data_dir / folder).iterdir()):
-                status = path.stat()
-                state.append((folder, path.name, status.st_size, status.st_mtime_ns))
-    if own := run.parameters.get("model"):
-        file = paths.project_path(own)
-        state.append(hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None)
+    try:
+        for name, folder in REAL_DATA.items():
+            if name in names and (data_dir / folder).is_dir():
+                state.append((folder, _files(data_dir / folder)))
+        if own := run.parameters.get("model"):
+            file = paths.project_path(own)
+            state.append(file_digest(file) if file.is_file() else None)
+    except OSError as error:
+        raise ParameterError(f"{error.filename or data_dir}: {trouble(error)}") from error
     return _digest(state)
+
+
+@lru_cache
+def _files(folder: Path) -> str:
+    sha = hashlib.sha256()
+    for path, status in walk(folder):
+        entry = f"{path} {status.st_size} {status.st_mtime_ns}\0"
+        sha.update(entry.encode(errors="surrogateescape"))
+    return sha.hexdigest()
+
+
+def look_again() -> None:
+    """Forget which files the data sets had, so that the next stamp sees what has changed."""
+    _files.cache_clear()
 
 
 def records_digest(output: Output, slug: str) -> str:
