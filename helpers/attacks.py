@@ -148,7 +148,7 @@ def pgd(
     restarts
         Number of random starts, at least 1.
     seed
-        Seed of the starts; each image has its own, so the result does not depend on the batch size.
+        Seed of the starts; each image has its own, whatever the batch size.
 
     The other parameters, the result and the errors are those of :func:`bim`.
 
