@@ -23,6 +23,12 @@ SMALLEST_BATCH, BLOCK = 16, 8
 
 TINY = 1e-12
 
+# Images, networks and attacks are written for these; a keras.json of the user's may say otherwise.
+keras.config.set_floatx("float32")
+keras.config.set_dtype_policy("float32")
+keras.config.set_epsilon(1e-7)
+keras.config.set_image_data_format("channels_last")
+
 # Each model of an ensemble is compiled once, which TensorFlow takes for a mistake and warns about.
 tf.get_logger().setLevel("ERROR")
 

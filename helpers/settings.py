@@ -11,6 +11,7 @@ import ast
 import contextlib
 import difflib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,9 @@ PROJECT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = PROJECT / "notebooks"
 PROFILES = PROJECT / "profiles"
 
+# With them oneDNN, which does TensorFlow's arithmetic on processors, sums in another order.
+ONEDNN = ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA")
+
 
 class ParameterError(ValueError):
     """A parameter, a profile or a chapter name that does not exist or does not fit."""
@@ -39,6 +43,11 @@ class ParameterError(ValueError):
 def project_path(path: str | Path) -> Path:
     """Resolve `path`; a relative one starts at the project root, wherever the caller runs."""
     return (PROJECT / Path(path).expanduser()).resolve()
+
+
+def onednn() -> dict[str, str]:
+    """Give the settings that results depend on as they were made, never the kind of machine."""
+    return {name: os.environ.get(name, "") for name in ONEDNN}
 
 
 def _split(value: Any) -> Any:
