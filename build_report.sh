@@ -2,7 +2,14 @@
 # Set up if needed, then build the report: ./build_report.sh --help
 set -euo pipefail
 
-project="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)"
+script="${BASH_SOURCE[0]}"
+while [[ -L "$script" ]]; do  # readlink -f is not everywhere
+  target="$(readlink "$script")"
+  [[ "$target" == /* ]] || target="$(dirname "$script")/$target"
+  script="$target"
+done
+unset CDPATH  # with it, cd may go elsewhere and print where
+project="$(cd -P "$(dirname "$script")" && pwd)"
 source "$project/helpers/report/setup.sh"
 set_up "$project"
 # -P: a folder called helpers where the caller stands must not be taken for this project's.

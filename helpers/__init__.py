@@ -7,8 +7,18 @@ display, report. A module imports only from those named before it.
 """
 
 import os
+import sys
 
 # Keras reads its backend once, at its first import, and gradients.py is written for this one.
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+_keras = sys.modules.get("keras")
+if _keras is not None and _keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        f"Keras already runs on {_keras.backend.backend()}, and this project needs TensorFlow: import "
+        "helpers before keras, or start Python with KERAS_BACKEND=tensorflow"
+    )
+os.environ["KERAS_BACKEND"] = "tensorflow"
+# Otherwise TensorFlow decides by the processor: off without AVX-512, where it is faster, too, and its
+# results do not depend on the number of threads.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # TensorFlow's start-up notes from C++ would otherwise open every chapter.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 from functools import cache
 from pathlib import Path
 
@@ -77,3 +78,12 @@ def text_digest(tree: ast.Module) -> str:
         if isinstance(node, owners) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
     return hashlib.sha256(ast.dump(stripped).encode()).hexdigest()
+
+
+# With them oneDNN, which does TensorFlow's arithmetic on processors, sums in another order.
+ONEDNN = ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA")
+
+
+def onednn() -> dict[str, str]:
+    """Give the settings that results depend on as they were made, never the kind of machine."""
+    return {name: os.environ.get(name, "") for name in ONEDNN}

@@ -201,7 +201,8 @@ def bash(text: str, project: Path, **environment: str) -> subprocess.CompletedPr
 
 FAKE = """
 make_environment() {
-  echo made >> "$1/log"; sleep 0.3; mkdir -p "$1/.venv"; set_up_stamp "$1" > "$1/.venv/.set-up"
+  echo made >> "$1/log"; sleep 0.3; mkdir -p "$1/.venv/bin"; ln -sf /bin/sh "$1/.venv/bin/python"
+  set_up_stamp "$1" > "$1/.venv/.set-up"
 }
 """
 
@@ -241,6 +242,24 @@ def test_failing_set_up_says_so_and_is_redone(project):
         "--require-hashes -r requirements.lock",
         "--no-deps --no-build-isolation -e .",
     ]
+
+
+@pytest.mark.parametrize("gone", [".venv", ".venv/bin/python"])
+def test_an_environment_whose_python_is_gone_is_made_anew(project, gone):
+    text = 'install_into_venv() { :; }; set_up "$project"'
+    assert bash(text, project).returncode == 0
+    (project / gone).rename(project / "moved")
+    (project / gone).symlink_to("nowhere")
+    done = bash(text, project)
+    assert done.returncode == 0, done.stderr
+    assert "Setting up .venv" in done.stderr
+    subprocess.run([project / ".venv" / "bin" / "python", "-c", ""], check=True)
+
+
+def test_the_callers_python_settings_do_not_count(project):
+    names = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONWARNINGS")
+    done = bash("env | grep ^PYTHON", project, **dict.fromkeys(names, "/nowhere"))
+    assert done.stdout == "PYTHONNOUSERSITE=1\n"
 
 
 def test_missing_python_is_explained(project, tmp_path):
@@ -287,3 +306,21 @@ def test_build_report_passes_arguments_and_exit_code_from_anywhere(project):
         cwd="/",
     )
     assert (done.stdout.strip(), done.returncode) == ("-P -m helpers.report quick --set a=b c", 7)
+
+
+@pytest.mark.parametrize("name", ["build_report.sh", "run_tests.sh"])
+def test_scripts_may_be_called_by_links_and_with_a_cdpath(project, name):
+    fake_python(project)
+    folder = project / "deep" / "bin"
+    folder.mkdir(parents=True)
+    (folder / "second").symlink_to(f"../../{name}")
+    (project / "first").symlink_to(folder / "second")
+    (project / "elsewhere" / "link").mkdir(parents=True)
+    (project / "link").symlink_to(folder)  # .. starts where it leads, not where it lies
+    for command in ("./first", "link/second", f"./{name}"):
+        done = subprocess.run(
+            [command], capture_output=True, text=True, cwd=project,
+            env={**os.environ, "CDPATH": str(project / "elsewhere")},
+        )  # fmt: skip
+        assert done.returncode == 7, done.stderr
+        assert done.stdout.startswith("-")

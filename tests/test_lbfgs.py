@@ -163,7 +163,7 @@ def trained():
     return model, x[:12], y[:12]
 
 
-def test_batch_size_and_order_do_not_matter(trained):
+def test_batch_size_and_order_matter_no_more_than_rounding(trained):
     model, x, y = trained
     targets = ((y + 1) % 3).astype(np.int32)
     options = {"c_steps": 8, "max_iterations": 60}
@@ -172,8 +172,9 @@ def test_batch_size_and_order_do_not_matter(trained):
     single = lbfgs(model, x, y, targets=targets, batch_size=1, **options)
     order = np.random.default_rng(0).permutation(12)
     mixed = lbfgs(model, x[order], y[order], targets=targets[order], **options)
-    np.testing.assert_array_equal(single.x_adv, whole.x_adv)
-    np.testing.assert_array_equal(mixed.x_adv, whole.x_adv[order])
+    # The rounding of other batches, grown over the iterations.
+    np.testing.assert_allclose(single.x_adv, whole.x_adv, atol=1e-3)
+    np.testing.assert_allclose(mixed.x_adv, whole.x_adv[order], atol=1e-3)
 
 
 def test_untargeted_leaves_the_label_and_is_no_farther_than_any_single_target():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import json
 import re
@@ -81,11 +83,13 @@ def test_formulas_that_would_come_out_wrong_are_refused(latex, words):
 
 # Checks of the page
 
-GOOD = """<!DOCTYPE html><html lang="en"><head><title>T</title><style>p { color: red }</style></head>
+GOOD = """<!DOCTYPE html><html lang="en"><head><meta http-equiv="Content-Security-Policy"
+content="default-src 'none'; script-src 'sha256-5KYv+PUboo5h+0+YAtGRPbwv5d/QxzHslP4YGnUaxRw=';
+base-uri 'none'; form-action 'none'"><title>T</title><style>p { color: red }</style></head>
 <body><h1>T</h1><a href="#figure-1-digits">Figure 1</a> <a href="https://arxiv.org/abs/1">paper</a>
 <h2 id="a">A</h2><p>Costs <code>$5</code>. <math><mi>x</mi></math></p>
 <figure id="figure-1-digits"><img alt="A digit." src="data:image/png;base64,AA=="></figure>
-<pre>echo $HOME</pre></body></html>"""
+<pre>echo $HOME</pre><script>go()</script></body></html>"""
 
 
 def test_good_page_has_no_problems():
@@ -119,6 +123,14 @@ def test_good_page_has_no_problems():
         ("<title>T</title>", "", "no <title>"),
         ("<pre>", "<svg></svg><pre>", "svg without"),
         ("figure-1-digits", "figure-10-digits", "Figure 1 is missing"),
+        ("<script>go()", "<script>go() ", "lacks a script's hash 'sha256-"),
+        ("<script>go()</script>", "", "Policy lets 'sha256-"),
+        ("script-src ", "script-src 'unsafe-inline' ", "Policy lets 'unsafe-inline' run"),
+        ("<p>", '<p onclick="go()">', "<p> has the event handler onclick"),
+        ("https://arxiv.org/abs/1", " JavaScript:go()", "<a> runs href= JavaScript:go()"),
+        ("default-src 'none';", "", "lacks default-src 'none'"),
+        ("base-uri 'none';", "base-uri 'self';", "lacks base-uri 'none'"),
+        ("form-action 'none'", "", "lacks form-action 'none'"),
     ],
 )
 def test_each_problem_of_a_page_is_found(old, new, words):
@@ -269,6 +281,17 @@ def test_a_build_ends_well_and_says_where_the_page_is(built_once):
 
 def test_the_page_passes_its_checks(page):
     assert check_page(page, expected=["figure-1", "figure-2", "table-1"]) == []
+
+
+def test_the_policy_names_the_hash_of_every_script_and_nothing_else_runs(page):
+    soup = BeautifulSoup(page, "html.parser")
+    policy = soup.select_one("meta[http-equiv='Content-Security-Policy']")["content"]
+    # Not by the parser, which may read a script otherwise than browsers do.
+    scripts = re.findall(r"<script[^>]*>(.*?)</script>", page, re.DOTALL)
+    hashes = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts]
+    assert "script-src " + " ".join(f"'sha256-{h}'" for h in hashes) + ";" in policy
+    assert "base-uri 'none'; form-action 'none'" in policy
+    assert not [name for tag in soup.find_all(True) for name in tag.attrs if name.startswith("on")]
 
 
 def test_chapters_stand_in_the_profiles_order_and_are_numbered(page):
@@ -454,6 +477,11 @@ def test_only_what_a_change_concerns_runs_again(built, old, new, changed):
     found = {name for name, state in states(built).items() if state != "done"}
     # The findings depend on their own inputs alone until the others have run again.
     assert found == set(changed)
+
+
+def test_other_settings_of_onednn_run_everything_again(built, monkeypatch):
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "SSE41")
+    assert states(built)["01_data"] == "changed: oneDNN"
 
 
 def test_parameters_and_real_data_count(sandbox, tmp_path):

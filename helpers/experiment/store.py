@@ -1,8 +1,8 @@
 """Keyed, atomic, resumable storage of trained models and computed arrays.
 
 A piece is named by a key, a dictionary of everything that it depends on; the versions of the numerical
-libraries and the code of the named modules are added here. The same key always finds the same piece;
-any difference makes another. No pickles are written or read.
+libraries, the settings of oneDNN and the code of the named modules are added here. The same key always
+finds the same piece; any difference makes another. No pickles are written or read.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import keras
 import numpy as np
 from filelock import FileLock
 
+from helpers.code import onednn
 from helpers.files import file_digest, write_atomically
 
 VERSIONS = {name: version(name) for name in ("tensorflow", "keras", "numpy")}
@@ -126,6 +127,7 @@ class Store:
     def _piece(self, name, key, code, suffix, make, save, load):
         key = dict(key) | {
             "versions": VERSIONS,
+            "onednn": onednn(),
             "code": {module: code_digest(f"helpers.{module}") for module in code},
         }
         identity = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]

@@ -6,7 +6,8 @@ Every attack and every model has one colour, marker and hatch in all figures.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, NamedTuple
 
@@ -68,8 +69,16 @@ MODEL_NAMES |= {
 }
 
 
-def style() -> dict[str, Any]:
-    """Give the one style of all figures, for ``matplotlib.rc_context``."""
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the one style of all figures, whatever the user's matplotlibrc says."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_style())
+        yield
+
+
+def _style() -> dict[str, Any]:
     ink = "#222222"
     return {
         "figure.facecolor": "white",
@@ -109,7 +118,7 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
     @wraps(draw)
     def drawn(*args, **kwargs):
-        with matplotlib.rc_context(style()):
+        with style():
             return draw(*args, **kwargs)
 
     return drawn

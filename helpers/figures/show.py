@@ -11,7 +11,6 @@ from numbers import Integral, Number
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import HTML, display
@@ -100,7 +99,7 @@ def render(figure: Figure, kind: str) -> bytes:
     # Both would otherwise name the date or the version that drew them.
     metadata = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}[kind]
     buffer = BytesIO()
-    with matplotlib.rc_context(style()):
+    with style():
         figure.savefig(
             buffer,
             format=kind,

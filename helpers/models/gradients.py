@@ -16,11 +16,18 @@ import tensorflow as tf
 
 BATCH_SIZE = 256
 
-# The CPU kernels choose how to sum by the number of images: smaller batches, and those that are no
-# multiple of the block, are filled up, so that an image's result is the same to the bit in any batch.
+# The CPU kernels choose how to sum by the number of images. Smaller batches, and those that are no
+# multiple of the block, are filled up: an image's result then depends less on its batch, on some
+# processors not at all, and elsewhere by the rounding of float32.
 SMALLEST_BATCH, BLOCK = 16, 8
 
 TINY = 1e-12
+
+# Images, networks and attacks are written for these; a keras.json of the user's may say otherwise.
+keras.config.set_floatx("float32")
+keras.config.set_dtype_policy("float32")
+keras.config.set_epsilon(1e-7)
+keras.config.set_image_data_format("channels_last")
 
 # Each model of an ensemble is compiled once, which TensorFlow takes for a mistake and warns about.
 tf.get_logger().setLevel("ERROR")
@@ -165,7 +172,7 @@ def loss_and_gradient(model: keras.Model, loss: str = "cross_entropy") -> Callab
     """Compile the loss of each image and its gradient with respect to that image's pixels.
 
     The loss is summed over the batch before it is differentiated, so that an image's gradient does
-    not depend on its batch mates, to the last bit; the model runs with ``training=False``.
+    not depend on its batch mates, but for float32's rounding; the model runs with ``training=False``.
 
     Parameters
     ----------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -46,6 +48,33 @@ def _fetched(soup: BeautifulSoup) -> list[str]:
         styles = [str(tag.get("style") or "")] + ([tag.get_text()] if tag.name == "style" else [])
         for found in URL.finditer(" ".join(styles)):
             problems.append(f"style of <{tag.name}> fetches {(found[1] or found[2])[:SHOWN]}")
+    return problems
+
+
+def script_hash(script: str) -> str:
+    """Name a script as a Content-Security-Policy does that lets exactly this one run."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
+
+
+def _scripts(soup: BeautifulSoup) -> list[str]:
+    problems = []
+    meta = soup.select_one("head > meta[http-equiv='Content-Security-Policy']")
+    rules = [rule.split() for rule in str(meta["content"] if meta else "").split(";")]
+    policy = {name: values for name, *values in filter(None, rules)}
+    for name in ("default-src", "base-uri", "form-action"):
+        if policy.get(name) != ["'none'"]:
+            problems.append(f"the Content-Security-Policy lacks {name} 'none'")
+    hashes = {f"'{script_hash(script.get_text())}'" for script in soup.find_all("script")}
+    allowed = set(policy.get("script-src", []))
+    problems += [f"the Content-Security-Policy lacks a script's hash {h}" for h in hashes - allowed]
+    problems += [f"the Content-Security-Policy lets {h} run" for h in allowed - hashes]
+    for tag in soup.find_all(True):
+        for name in tag.attrs:
+            if name.startswith("on"):
+                problems.append(f"<{tag.name}> has the event handler {name}")
+        for name in ("href", "xlink:href", "src", "action", "formaction"):
+            if str(tag.get(name) or "").strip().lower().startswith("javascript:"):
+                problems.append(f"<{tag.name}> runs {name}={tag[name][:SHOWN]}")
     return problems
 
 
@@ -117,7 +146,7 @@ def check_page(html: str, expected: Iterable[str] = ()) -> list[str]:
     counts = Counter(tag["id"] for tag in soup.select("[id]"))
     problems = [f"id {name!r} stands {count} times" for name, count in counts.items() if count > 1]
     problems += _links(soup, set(counts)) + _fetched(soup) + _images(soup)
-    problems += _formulas(soup) + _structure(soup)
+    problems += _scripts(soup) + _formulas(soup) + _structure(soup)
     for output in soup.select(".output_error"):
         problems.append(f"error in an output: {output.get_text(' ', strip=True)[-SHOWN:]}")
     figures = [tag["id"] for tag in soup.select("figure[id]")]

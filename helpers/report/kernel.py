@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import os
 import re
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +17,25 @@ from typing import Any, TextIO
 import psutil
 
 from helpers import paths
+from helpers.code import ONEDNN
 
 KERNEL = "python3"
+
+# Variables of the caller's, by how they begin, that change results or what runs; and those of them that
+# only spread the work, or that the stamps and the store know.
+FOREIGN = (
+    "PYTHON",
+    "IPYTHON",
+    "KERAS_",
+    "TF_",
+    "XLA_",
+    "ONEDNN_",
+    "DNNL_",
+    "MPLBACKEND",
+    "MATPLOTLIBRC",
+)
+KEPT = (*ONEDNN, "TF_CPP_MIN_LOG_LEVEL", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS",
+        "TF_FORCE_GPU_ALLOW_GROWTH")  # fmt: skip
 
 
 class ChapterFailed(Exception):
@@ -76,6 +96,27 @@ class MemoryWatch(threading.Thread):
         self._ended.set()
 
 
+def environment(home: Path) -> dict[str, str]:
+    """Give a kernel's environment: the caller's, but for settings of the tools, which are in `home`.
+
+    Pretrained weights, which Keras keeps beside its settings, are the caller's still.
+    """
+    (home / "keras").mkdir()
+    (home / "matplotlibrc").touch()
+    weights = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
+    with contextlib.suppress(OSError):  # a home that cannot be written
+        weights.mkdir(parents=True, exist_ok=True)
+        (home / "keras" / "models").symlink_to(weights.resolve())
+    kept = {n: v for n, v in os.environ.items() if n in KEPT or not n.startswith(FOREIGN)}
+    return kept | {
+        "PYTHONNOUSERSITE": "1",
+        "IPYTHONDIR": str(home / "ipython"),
+        "KERAS_BACKEND": "tensorflow",
+        "KERAS_HOME": str(home / "keras"),
+        "MATPLOTLIBRC": str(home / "matplotlibrc"),
+    }
+
+
 @contextmanager
 def kernel(log: TextIO, lock: Path) -> Iterator[Any]:
     """Start a kernel of this interpreter, and stop it whatever happens.
@@ -96,6 +137,7 @@ def kernel(log: TextIO, lock: Path) -> Iterator[Any]:
         client_class=f"{AsyncKernelClient.__module__}.{AsyncKernelClient.__name__}",
     )
     at_once = True
+    home = tempfile.TemporaryDirectory(prefix="kernel-", ignore_cleanup_errors=True)
     try:
         try:
             with lock.open("a") as held:
@@ -105,6 +147,7 @@ def kernel(log: TextIO, lock: Path) -> Iterator[Any]:
                     stderr=log,
                     pass_fds=[held.fileno()],
                     cwd=str(paths.PROJECT),
+                    env=environment(Path(home.name)),
                     extra_arguments=["--HistoryManager.hist_file=:memory:"],
                 )
         except Exception as error:
@@ -115,3 +158,4 @@ def kernel(log: TextIO, lock: Path) -> Iterator[Any]:
     finally:
         if manager.has_kernel:
             manager.shutdown_kernel(now=at_once)
+        home.cleanup()

@@ -1,7 +1,12 @@
 # Sourced by build_report.sh and run_tests.sh: `set_up PROJECT` makes PROJECT/.venv from the lock.
 #
 # The stamp .venv/.set-up holds a checksum of what the environment was made from. Without the right
-# one the environment is completed; after a set-up that was cut off, it is made anew.
+# one the environment is completed; after a set-up that was cut off, or when the Python that it was made
+# with is gone, it is made anew.
+
+# The caller's Python settings (a PYTHONPATH beats even -P) and user site are for other programs.
+unset "${!PYTHON@}"
+export PYTHONNOUSERSITE=1
 
 fail_set_up() {
   printf '%s\n' "$@" >&2
@@ -27,6 +32,11 @@ set_up_stamp() {
   { cat "$1/requirements.lock" "$1/pyproject.toml"; printf '%s' "$1"; } | cksum
 }
 
+is_set_up() {
+  # -x follows the links of .venv/bin/python to the Python that it was made with.
+  [[ -x "$1/.venv/bin/python" && "$(cat "$1/.venv/.set-up" 2>/dev/null)" == "$(set_up_stamp "$1")" ]]
+}
+
 install_into_venv() {  # arguments of pip install
   if command -v uv >/dev/null && uv pip install --quiet --python .venv/bin/python "$@"; then
     return
@@ -41,6 +51,7 @@ make_environment() {
       || ! .venv/bin/python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
       || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
     python="$(find_python)"
+    [[ -e .venv ]] || rm -f .venv  # a link to nowhere, on which venv fails
     "$python" -m venv --clear .venv \
       || fail_set_up "$python -m venv failed; on Debian and Ubuntu: apt install python3-venv"
   fi
@@ -55,7 +66,7 @@ make_environment() {
 
 set_up() {
   local project="$1" python
-  if [[ "$(cat "$project/.venv/.set-up" 2>/dev/null)" == "$(set_up_stamp "$project")" ]]; then
+  if is_set_up "$project"; then
     return
   fi
   python="$(find_python)"
@@ -64,7 +75,7 @@ set_up() {
     # One set-up at a time: the lock belongs to file descriptor 9, so it ends with this subshell.
     exec 9> "$project/build/.set-up.lock"
     "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
-    if [[ "$(cat "$project/.venv/.set-up" 2>/dev/null)" != "$(set_up_stamp "$project")" ]]; then
+    if ! is_set_up "$project"; then
       echo "Setting up .venv from requirements.lock (once; a few minutes, 3 GB)" >&2
       make_environment "$project"
     fi

@@ -160,6 +160,7 @@ def stamp(run: Run, output: Output, data_dir: Path, others: tuple[str, ...]) -> 
         "parameters": _digest(parameters),
         "helpers": _helpers(),
         "versions": _versions(),
+        "oneDNN": _digest(onednn()),
         "data": _data(run, data_dir),
     }
     if run.chapter == FINDINGS:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from helpers.parameters import CHAPTERS
 from helpers.report import citations, links
 from helpers.report.chapters import Chapter
+from helpers.report.check import script_hash
 from helpers.report.progress import duration
 
 TEMPLATES = Path(__file__).parent / "template"
@@ -126,6 +127,7 @@ def build_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    script = (TEMPLATES / "script.js").read_text(encoding="utf-8")
     runs = [
         {
             "started": None,
@@ -143,7 +145,8 @@ def build_page(
         chapters=chapters,
         manifest=manifest,
         style=Markup((TEMPLATES / "style.css").read_text()),
-        script=Markup((TEMPLATES / "script.js").read_text()),
+        script=Markup(script),
+        script_hash=script_hash(script),
         headlines=_headlines(chapters),
         references=references,
         stand_ins=list(
