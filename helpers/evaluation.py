@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
@@ -21,7 +20,7 @@ from zipfile import BadZipFile
 import numpy as np
 from scipy.stats import binomtest
 
-from helpers.files import write_atomically
+from helpers.files import remove_records, write_atomically
 
 # Parameters that mark a record as part of a series: its model and attack occur in the main results too.
 SERIES = frozenset({"sweep", "regenerate", "variant", "rung", "shared"})
@@ -106,8 +105,8 @@ class Records:
         slug = chapter if dataset is None else f"{chapter}-{dataset}"
         self.folder = Path(output) / "records" / slug
         # What an earlier run of this chapter measured, perhaps with other parameters, is void.
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
+        remove_records(self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.all: list[Record] = []
         self._names: set[str] = set()
 

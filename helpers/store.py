@@ -12,10 +12,11 @@ import hashlib
 import importlib.util
 import json
 import os
-import shutil
+import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -24,8 +25,9 @@ from typing import Any
 
 import keras
 import numpy as np
-from filelock import FileLock
+from filelock import Timeout
 
+from helpers import files
 from helpers.files import file_digest, write_atomically
 
 VERSIONS = {name: version(name) for name in ("tensorflow", "keras", "numpy")}
@@ -77,6 +79,7 @@ class Store:
             raise ValueError(
                 f"the store {self.root} cannot be written to; choose another store_dir"
             )
+        files.remove_left_overs(self.root, rf"(?:{files.PIECE})\.json")
 
     def model(
         self,
@@ -132,14 +135,14 @@ class Store:
         path = self.root / f"{name}-{identity}{suffix}"
         card = path.with_suffix(path.suffix + ".json")
         # Two builds that want the same piece: the second waits, then finds it.
-        with FileLock(self.root / f"{path.name}.lock"):
+        with _waiting_for(path):
             if card.is_file():
                 try:
                     info = json.loads(card.read_text())
                     if file_digest(path) != info["sha256"]:
                         raise ValueError("its content does not match its checksum")
                     return load(path), info["info"], identity
-                except (OSError, ValueError, KeyError) as error:
+                except (OSError, ValueError, KeyError, TypeError) as error:
                     self._set_aside(path, card, error)
             checkpoint = self.root / f"{path.name}.checkpoint"
             made = make(checkpoint)
@@ -150,7 +153,7 @@ class Store:
             # The card comes last: a piece without one does not count.
             content = {"key": key, "info": info, "sha256": digest}
             write_atomically(card, json.dumps(content, indent=1))
-            shutil.rmtree(checkpoint, ignore_errors=True)
+            files.remove_checkpoint(checkpoint)
             return (load(path) if suffix == ".npz" else made[0]), info, identity
 
     def _set_aside(self, path: Path, card: Path, error: Exception) -> None:
@@ -162,6 +165,27 @@ class Store:
             f"{path} is damaged ({error}); it was set aside as *.damaged-{stamp} and is made again",
             stacklevel=4,
         )
+
+
+@contextmanager
+def _waiting_for(path: Path) -> Iterator[None]:
+    """Hold the lock of a piece; a longer wait for another process is not a silent one."""
+    lock = files.file_lock(path.with_name(f"{path.name}.lock"))
+    began = time.strftime("%H:%M:%S")
+    try:
+        lock.acquire(timeout=files.LOCK_PATIENCE)
+    except Timeout:
+        print(
+            f"Since {began} waiting for {path.name}, which another process is making or loading in "
+            f"{path.parent}; it goes on when that one is done or ended.",
+            file=sys.stderr,
+            flush=True,
+        )
+        lock.acquire(timeout=-1)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _load_model(path: Path) -> keras.Model:

@@ -20,7 +20,8 @@ from helpers.files import write_atomically
 from helpers.report import mathml, stamps
 from helpers.report.check import REPORT_ITEMS, check_page
 from helpers.report.kernel import MemoryWatch
-from helpers.report.output import Output, remove_run
+from helpers.report.output import Output
+from helpers.report.owned import remove_run
 from helpers.report.progress import Progress, duration
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -159,7 +160,10 @@ def test_a_run_that_is_made_again_leaves_no_figure_or_table_of_before(tmp_path):
     shown = '<figure id="{}" class="figure"><img></figure>'
     for folder in ("notebooks", "figures", "tables"):
         (tmp_path / folder).mkdir()
-    for slug, names in (("04-mnist", ("figure-7-mnist", "table-04-9-mnist")), ("05", ("table-4",))):
+    for slug, names in (
+        ("04_ensembles-mnist", ("figure-7-mnist", "table-04-9-mnist")),
+        ("05_retraining", ("table-4",)),
+    ):
         cells = [nbformat.v4.new_code_cell("", outputs=[
             nbformat.v4.new_output("display_data", {"text/html": shown.format(name)})
             for name in names
@@ -168,9 +172,9 @@ def test_a_run_that_is_made_again_leaves_no_figure_or_table_of_before(tmp_path):
         for name in names:
             kind, end = ("figures", "svg") if name.startswith("figure") else ("tables", "csv")
             (tmp_path / kind / f"{name}.{end}").touch()
-    remove_run(output, "04-mnist")
+    remove_run(output, "04_ensembles-mnist")
     left = {path.name for path in tmp_path.glob("*/*")}
-    assert left == {output.notebook("05").name, "table-4.csv"}
+    assert left == {output.notebook("05_retraining").name, "table-4.csv"}
 
 
 @pytest.mark.parametrize(
@@ -368,7 +372,9 @@ def test_the_manifest_holds_what_was_used(built_once):
 def test_everything_of_a_build_is_in_its_folder(built_once):
     sandbox = built_once[0]
     names = {path.name for path in sandbox.output.iterdir()} - {".lock", ".kernel.lock"}
-    assert names == {"report.html", "manifest.json", "notebooks", "records", "logs"}
+    assert names == {
+        "report.html", "manifest.json", "manifest.json.bak", "notebooks", "records", "logs"
+    }  # fmt: skip
     assert {path.name for path in (sandbox.output / "notebooks").iterdir()} == {
         "01_data.ipynb",
         "02_models-digits.ipynb",
@@ -443,7 +449,7 @@ ALL = ("01_data", *MODELS, "08_findings")
         ("helpers/lib.py", ("answer = 42", "answer = 42  # known"), ()),
         ("helpers/lib.py", ('"""Words."""', '"""Other words."""'), ()),
         ("profiles/quick.yaml", ("digits: {size: 2}", "digits: {size: 3}"), MODELS[:1]),
-        ("build/quick/records/02_models-shapes/accuracy.json", ("0.5", "0.9"),
+        ("build/quick/records/02_models-shapes/accuracy-0123456789.json", ("0.5", "0.9"),
          (MODELS[1], "08_findings")),
         ("build/quick/notebooks/01_data.ipynb", ("metadata", "metadatum"),
          ("01_data", "08_findings")),
@@ -576,7 +582,7 @@ def test_keep_going_puts_a_box_in_place_of_a_failed_chapter(built):
 @pytest.mark.parametrize(
     ("mode", "words"),
     [
-        ("die", ["cell 6 of 7", "killed by SIGKILL", "MiB", "lack of memory"]),
+        ("die", ["cell 6 of 7", "killed by SIGKILL", "MiB", "there was memory left"]),
         ("leave", ["cell 7 of 7", "an earlier cell ended the notebook"]),
     ],
 )
@@ -632,7 +638,7 @@ def test_a_killed_build_is_gone_on_with(sandbox, number, code):
     assert done.returncode == 0, done.stderr
     assert wait_for(lambda: not kernel.is_running() or kernel.status() == "zombie", 0.1)
     assert re.search(r"01_data +reused", done.stderr)
-    assert not (output / "records" / "02_models-digits" / "half.json").exists()
+    assert not (output / "records" / "02_models-digits" / "half-0123456789.json").exists()
     assert not list((output / "notebooks").glob("*.partial.ipynb"))
     assert (output / "report.html").exists()
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TextIO
 
 from helpers import settings
-from helpers.files import write_atomically
+from helpers.files import remove_records, write_atomically
 from helpers.report import execute, manifest, stamps
+from helpers.report.earlier import earlier_build
 from helpers.report.kernel import ChapterFailed
-from helpers.report.output import (
-    clear,
-    locked,
-    read_manifest,
-    remove_run,
-)
+from helpers.report.output import locked
+from helpers.report.owned import clear, remove_left_overs, remove_run
 from helpers.report.plan import Job, why
 from helpers.report.progress import Progress, duration
 from helpers.settings import Run
@@ -67,7 +66,7 @@ def run_chapter(job: Job, run: Run, progress: Progress) -> dict[str, Any]:
     output, slug = job.output, run.slug
     remove_run(output, slug)
     wanted, started = job.stamp(run), manifest.now()
-    output.records(slug).mkdir(parents=True)
+    output.records(slug).mkdir(parents=True, exist_ok=True)
     try:
         notebook, seconds, memory = execute.execute(
             settings.NOTEBOOKS / f"{run.chapter}.ipynb",
@@ -79,13 +78,14 @@ def run_chapter(job: Job, run: Run, progress: Progress) -> dict[str, Any]:
             on_text=progress.output,
         )
     except ChapterFailed:
-        shutil.rmtree(output.records(slug), ignore_errors=True)  # the findings would judge them
+        remove_records(output.records(slug))  # the findings would judge them
         if output.partial(slug).exists():
             os.replace(output.partial(slug), output.failed(slug))  # noqa: PTH105
         raise
     # A data set may have been downloaded meanwhile; its arrival is not a change.
     wanted["data"] = job.stamp(run)["data"]
     entry = {
+        "profile": job.profile.name,
         "stamp": wanted,
         "records": stamps.records_digest(output, slug),
         "started": started,
@@ -194,16 +194,17 @@ def stitch_page(job: Job, record: dict[str, Any], failures: dict[str, ChapterFai
     return problems
 
 
-def _begin(job: Job) -> tuple[dict[str, Any], dict[str, float]]:
-    """Clean the folder as far as asked, and write the first manifest; returns past times too."""
-    before = read_manifest(job.output) or {}
+def _begin(job: Job, record: dict[str, Any]) -> dict[str, float]:
+    """Clean the folder as far as asked, and write the first manifest; returns past times."""
+    remove_left_overs(job.output)
+    before = earlier_build(job.output, job.profile.name) or {}
     earlier = before.get("runs", {})
     past = {
         entry["name"]: entry["seconds"]
         for entry in earlier.values()
         if entry.get("seconds") and entry["status"] != "failed"
     }
-    record, slugs = manifest.start(job.profile), {run.slug for run in job.profile.runs}
+    slugs = {run.slug for run in job.profile.runs}
     if job.fresh and before:
         clear(job.output, slugs | set(earlier))
     else:  # an interrupted build took its time too
@@ -214,7 +215,7 @@ def _begin(job: Job) -> tuple[dict[str, Any], dict[str, float]]:
         kept = _times(stamps.read(job.output, run.slug) or {"seconds": past.get(run.name)})
         record["runs"][run.slug] = manifest.run_entry(run, "waiting", **kept)
     manifest.write(job.output, record)
-    return record, past
+    return past
 
 
 def _writer(job: Job, record: dict[str, Any]) -> Write:
@@ -251,19 +252,47 @@ def build(job: Job, stream: TextIO) -> int:
     """
     begun = time.monotonic()
     with locked(job.output):
-        record, past = _begin(job)
-        write = _writer(job, record)
+        record = manifest.start(job.profile)
+        write: Write = partial(manifest.write, job.output, record)
         try:
+            past = _begin(job, record)
+            write = _writer(job, record)
             with _signals():
                 failures = _execute_all(job, record, past, write, stream)
                 code = _finish(job, record, failures, write, stream)
         except KeyboardInterrupt as error:
-            record["status"], record["ended"] = "interrupted", manifest.now()
-            write()
+            _close(job, record, "interrupted", write)
             stream.write("\nInterrupted. Finished chapters are kept: the same command goes on.\n")
             return 128 + getattr(error, "number", signal.SIGINT)
+        except OSError as error:
+            _close(job, record, "failed", write)
+            stream.write(_stopped_text(job, error))
+            return FAILED
     stream.write(f"Took {duration(time.monotonic() - begun)}.\n")
     return code
+
+
+def _close(job: Job, record: dict[str, Any], status: str, write: Write) -> None:
+    """Write the manifest's last state; on a full disk its copy gives the place for it."""
+    if not record["runs"]:
+        return  # nothing has begun, and what the earlier build's manifest says is still true
+    record["status"], record["ended"] = status, manifest.now()
+    try:
+        write()
+    except OSError:
+        with contextlib.suppress(OSError):
+            job.output.backup.unlink(missing_ok=True)
+            write()
+
+
+def _stopped_text(job: Job, error: OSError) -> str:
+    where = error.filename or job.output.folder
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    cure = "free some space" if full else "put that right"
+    return (
+        f"\nThe build stopped: {error.strerror or error} ({where}). "
+        f"Finished chapters are kept: {cure}, and the same command goes on.\n"
+    )
 
 
 def _finish(

@@ -11,7 +11,7 @@ import yaml
 from click.core import ParameterSource
 
 from helpers import settings
-from helpers.report.build import build
+from helpers.report.build import FAILED, build
 from helpers.report.plan import Job, plan, why
 from helpers.settings import ParameterError
 
@@ -187,4 +187,7 @@ def command(
             click.echo(f"Published: {publish(job.output.folder)}")
         except ParameterError as error:
             refuse(error)
+        except OSError as error:
+            click.echo(f"Error: --publish stopped: {error}", err=True)
+            code = FAILED
     sys.exit(code)

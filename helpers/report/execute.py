@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-import psutil
-
 from helpers import settings
-from helpers.report.kernel import KERNEL, ChapterFailed, MemoryWatch, kernel
+from helpers.report.kernel import KERNEL, ChapterFailed, MemoryWatch, kernel, memory_limit
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 TAIL = 12  # lines of an error or a log that a message shows
@@ -57,13 +55,16 @@ def _last_lines(text: str, count: int = TAIL) -> str:
 def _how_it_died(code: int, watch: MemoryWatch) -> str:
     by = f"killed by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
     text = f"the kernel died, {by}"
+    total = memory_limit()
     if watch.peak:
-        total = psutil.virtual_memory().total / 2**20
-        text += f", at {watch.mebibytes()} MiB of this machine's {total:.0f} MiB"
+        text += f", at {watch.mebibytes()} MiB of this machine's {total / 2**20:.0f} MiB"
     if code == -signal.SIGKILL:
+        short = watch.peak > total / 4 or watch.least_available < total / 10
         text += (
             "; most often that is a lack of memory: free some, or make the run smaller, "
             "for example with --set batch_size=32"
+            if short
+            else "; there was memory left, so something else ended it: a person, a scheduler, a limit"
         )
     return text
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
@@ -17,6 +16,7 @@ import psutil
 from helpers import settings
 from helpers.files import write_atomically
 from helpers.report.output import FORMAT, Output
+from helpers.report.sources import git
 from helpers.report.stamps import FOLDERS
 from helpers.settings import Profile, Run
 
@@ -29,26 +29,12 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _git(*arguments: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(settings.PROJECT), *arguments],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=20,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
-
-
 def revision() -> str | None:
     """The project's git revision, with ``(modified)`` if files differ from it; None without git."""
-    top, head = _git("rev-parse", "--show-toplevel"), _git("rev-parse", "HEAD")
+    top, head = git("rev-parse", "--show-toplevel"), git("rev-parse", "HEAD")
     if head is None or top is None or Path(top).resolve() != settings.PROJECT:
         return None
-    changes = _git("status", "--porcelain")
+    changes = git("status", "--porcelain")
     return head[:12] + (" (modified)" if changes is None or changes else "")
 
 
@@ -132,6 +118,7 @@ def datasets(output: Output, slugs: list[str]) -> list[dict[str, Any]]:
 
 
 def write(output: Output, manifest: Mapping[str, Any]) -> None:
-    write_atomically(
-        output.manifest, json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n"
-    )
+    """Write the manifest, and once it is safe its copy, so that one of the two is always whole."""
+    text = json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n"
+    write_atomically(output.manifest, text, durable=True)
+    write_atomically(output.backup, text, durable=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from helpers import settings
 from helpers.evaluation import Record, read_records
-from helpers.report.output import Output, read_manifest
+from helpers.report.output import Output, given_folder, read_manifest
 from helpers.settings import ParameterError
 
 # Numbers that say what was measured; all others, such as epsilon or steps, are settings.
@@ -50,7 +50,7 @@ def read_build(folder: Path) -> Build:
     ValueError
         If the folder is missing, no build wrote it, it holds no records, or one is damaged.
     """
-    output = Output(folder.expanduser().resolve())
+    output = Output(given_folder("--compare", folder))
     manifest = read_manifest(output)
     if manifest is None:
         problem = "no build wrote this folder (its manifest.json is missing or another's)"

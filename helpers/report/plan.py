@@ -8,7 +8,8 @@ from typing import Any
 
 from helpers import settings
 from helpers.report import stamps
-from helpers.report.output import Output, check_folder
+from helpers.report.earlier import check_folder
+from helpers.report.output import Output, given_folder
 from helpers.settings import ParameterError, Profile, Run
 
 # Parameters that an option of their own sets, or that say which run it is.
@@ -101,11 +102,11 @@ def plan(
             + (f"{', '.join(twice)} is listed twice" if twice else "its list of runs is empty")
         )
     chosen = settings.load_profile(profile, overrides=values, only=only) if only else whole
-    folder = output.expanduser() if output else settings.PROJECT / "build" / profile
+    folder = given_folder("--output", output or settings.PROJECT / "build" / profile)
     job = Job(
         whole,
         frozenset(run.name for run in chosen.runs),
-        Output(folder.resolve()),
+        Output(folder),
         _data_folder(data_dir),
         keep_going=keep_going,
         fresh=fresh,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import settings
+from helpers.files import file_digest, record_files
 from helpers.report.output import Output
 from helpers.settings import Run
 
@@ -94,14 +95,7 @@ def _data(run: Run, data_dir: Path) -> str:
 
 def records_digest(output: Output, slug: str) -> str:
     """Digest the content of a run's records."""
-    folder = output.records(slug)
-    return _digest(
-        [
-            (str(path.relative_to(folder)), hashlib.sha256(path.read_bytes()).hexdigest())
-            for path in sorted(folder.rglob("*"))
-            if path.is_file()
-        ]
-    )
+    return _digest([(path.name, file_digest(path)) for path in record_files(output.records(slug))])
 
 
 def read(output: Output, slug: str) -> dict[str, Any] | None:
