@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -19,8 +20,10 @@ from helpers.evaluation import read_records
 from helpers.files import write_atomically
 from helpers.report import mathml, stamps
 from helpers.report.check import REPORT_ITEMS, check_page
+from helpers.report.earlier import earlier_build
+from helpers.report.execute import how_it_died
 from helpers.report.kernel import MemoryWatch
-from helpers.report.output import Output
+from helpers.report.output import FORMAT, Output
 from helpers.report.owned import remove_run
 from helpers.report.progress import Progress, duration
 
@@ -537,6 +540,68 @@ def test_fresh_removes_what_builds_wrote_and_nothing_else(built):
     assert not (built.output / "records" / "02_models-digits").exists()
 
 
+@pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"format": "FORMAT", "runs": {}}'])
+@pytest.mark.parametrize("backup", ["kept", "lost", "damaged"])
+def test_a_lost_manifest_costs_no_work(built, content, backup):
+    manifest, copy = built.output / "manifest.json", built.output / "manifest.json.bak"
+    former = json.loads(manifest.read_text())
+    manifest.unlink()
+    if content is not None:
+        manifest.write_text(content.replace("FORMAT", FORMAT))
+    {"kept": lambda: None, "lost": copy.unlink, "damaged": lambda: copy.write_text("{")}[backup]()
+    found = earlier_build(Output(built.output), "quick")
+    assert found["profile"] == "quick"
+    for slug, run in former["runs"].items():
+        assert {key: found["runs"][slug][key] for key in ("name", "seconds")} == {
+            key: run[key] for key in ("name", "seconds")
+        }
+    assert earlier_build(Output(built.output), "pair")["profile"] == "quick"
+
+
+def test_a_build_goes_on_without_its_manifest(built):
+    for name in ("manifest.json", "manifest.json.bak"):
+        (built.output / name).write_text("")
+    refused = built.run("pair", "--output", "build/quick")
+    assert refused.returncode == 2
+    assert "holds a build of the profile 'quick'" in refused.stderr
+    done = built.run()
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("reused") == 4
+    assert json.loads((built.output / "manifest.json").read_text())["profile"] == "quick"
+
+
+def test_another_tools_manifest_is_not_overwritten(built):
+    (built.output / "manifest.json").write_text('{"name": "web app"}')
+    done = built.run()
+    assert done.returncode == 2
+    assert "which no build wrote" in done.stderr
+    assert json.loads((built.output / "manifest.json").read_text()) == {"name": "web app"}
+
+
+FULL = """
+import errno
+from helpers.report import manifest
+write, writes = manifest.write_atomically, []
+
+def on_a_full_disk(path, *content, **options):
+    writes.append(path)
+    if len(writes) > 2 and (path.parent / "manifest.json.bak").exists():
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+    write(path, *content, **options)
+
+manifest.write_atomically = on_a_full_disk
+command(prog_name"""
+
+
+def test_a_full_disk_is_said_and_the_manifest_tells(sandbox):
+    edit(sandbox.root / "driver.py", "command(prog_name", FULL)
+    done = sandbox.run("--only", "01_data")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "No space left on device" in done.stderr
+    assert json.loads((sandbox.output / "manifest.json").read_text())["status"] == "failed"
+
+
 def test_runs_that_the_profile_dropped_leave_no_records(built):
     edit(built.root / "profiles" / "quick.yaml", ', "02_models:shapes"', "")
     assert built.run().returncode == 0
@@ -577,6 +642,13 @@ def test_keep_going_puts_a_box_in_place_of_a_failed_chapter(built):
     assert soup.find(id="figure-2-shapes") is not None
     again = built.run("--keep-going")
     assert again.returncode == 0, again.stderr
+
+
+def test_only_a_kernel_that_took_much_is_said_to_lack_memory(monkeypatch):
+    total, plenty = psutil.virtual_memory().total, psutil.virtual_memory().total // 2
+    for peak, available, lack in ((9, plenty, False), (total // 2, plenty, True), (9, 9, True)):
+        watch = SimpleNamespace(peak=peak, least_available=available, mebibytes=lambda: 9)
+        assert ("a lack of memory" in how_it_died(-signal.SIGKILL, watch)) == lack
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
 from helpers import settings
 from helpers.report import stamps
-from helpers.report.output import FORMAT, Output, is_slug, read_manifest
+from helpers.report.output import FORMAT, Output, is_foreign, is_slug, load, read_manifest
 from helpers.report.sources import source_names
 from helpers.settings import ParameterError
 
@@ -24,7 +23,8 @@ def earlier_build(output: Output, profile: str) -> dict[str, Any] | None:
         Taken for notebooks whose stamp names none.
     """
     found = read_manifest(output)
-    if found is not None or _is_foreign(output):
+    content = load(output.manifest)
+    if found is not None or (content and is_foreign(content)):
         return found
     notebooks = (output.folder / "notebooks").glob("*.ipynb")
     slugs = sorted(path.stem for path in notebooks if is_slug(path.stem))
@@ -46,15 +46,6 @@ def earlier_build(output: Output, profile: str) -> dict[str, Any] | None:
             for slug, entry in entries.items()
         },
     }
-
-
-def _is_foreign(output: Output) -> bool:
-    """Tell another tool's manifest from a damaged one of a build."""
-    try:
-        content = json.loads(output.manifest.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(content, dict) and bool(content) and content.get("format") != FORMAT
 
 
 def check_folder(output: Output, profile: str, *, fresh: bool) -> None:

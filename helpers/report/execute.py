@@ -52,7 +52,8 @@ def _last_lines(text: str, count: int = TAIL) -> str:
     return "\n".join(lines[-count:])
 
 
-def _how_it_died(code: int, watch: MemoryWatch) -> str:
+def how_it_died(code: int, watch: MemoryWatch) -> str:
+    """Say how a kernel ended, and blame memory only where it was short."""
     by = f"killed by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
     text = f"the kernel died, {by}"
     total = memory_limit()
@@ -123,7 +124,7 @@ def _run_cells(
         ) from None
     except Exception as error:  # a kernel that dies or hangs shows as many kinds of exception
         code = process.poll()
-        told = f"{type(error).__name__}: {error}" if code is None else _how_it_died(code, watch)
+        told = f"{type(error).__name__}: {error}" if code is None else how_it_died(code, watch)
         listener.flush()
         printed = _last_lines(Path(listener.log.name).read_text(errors="replace"))
         where = f"cell {current} of {total}" if current else "the start of the kernel"

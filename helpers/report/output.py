@@ -94,14 +94,26 @@ def read_manifest(output: Output) -> dict[str, Any] | None:
     manifest
         None if no build wrote there, or neither file can be read.
     """
+    if is_foreign(load(output.manifest)):
+        return None
     return next(filter(None, map(_read, (output.manifest, output.backup))), None)
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def load(path: Path) -> Any:
+    """Read a JSON file; None where it is missing or damaged."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
+
+
+def is_foreign(content: Any) -> bool:
+    """Tell another tool's manifest from a damaged one of a build."""
+    return isinstance(content, dict) and content.get("format") != FORMAT
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    content = load(path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         return None
     runs = content.get("runs")
