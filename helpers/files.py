@@ -46,6 +46,8 @@ def write_atomically(path: Path, content: str | bytes, *, durable: bool = False)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
+        except OSError:
+            pass  # not every file system can, and the file itself is safe
         finally:
             os.close(folder)
 

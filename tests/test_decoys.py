@@ -13,7 +13,7 @@ from test_publish import build, readme  # noqa: F401 (fixtures)
 from test_report import wait_for
 
 from helpers.report.output import FORMAT, Output
-from helpers.report.owned import clear, remove_run
+from helpers.report.owned import clear, remove_left_overs, remove_run
 from helpers.report.publish import publish
 from helpers.settings import ParameterError
 from helpers.store import Store
@@ -97,6 +97,25 @@ def test_fresh_removes_the_pieces_of_the_store_and_what_they_left(tmp_path):
     assert len(set(output.store.iterdir()) - before) >= 4
     clear(output, [])
     assert set(output.store.iterdir()) == before
+    check(decoys)
+
+
+def test_what_a_killed_build_had_begun_to_write_goes(tmp_path):
+    output = Output(tmp_path / "out")
+    decoys = place(output.folder)
+    begun = [
+        output.folder / ".manifest.json.abcd_123.tmp",
+        output.folder / "records" / "01_data" / ".size-0123456789.json.abcd_123.tmp",
+        output.folder / "figures" / ".figure-1-digits.svg.abcd_123.tmp",
+    ]
+    for path in begun:
+        path.touch()
+    remove_left_overs(output)
+    assert all(path.exists() for path in begun)  # perhaps somebody still writes
+    for path in (*begun, *decoys):
+        os.utime(path, (0, 0))
+    remove_left_overs(output)
+    assert not any(path.exists() for path in begun)
     check(decoys)
 
 

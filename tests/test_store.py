@@ -1,3 +1,4 @@
+import fcntl
 import json
 import multiprocessing
 import os
@@ -10,7 +11,7 @@ import pytest
 from small_models import linear_model
 
 from helpers import store as store_module
-from helpers.files import file_digest, file_lock
+from helpers.files import file_digest
 from helpers.store import Store, code_digest
 
 
@@ -146,9 +147,9 @@ def test_a_wait_for_another_process_is_said(tmp_path, monkeypatch, capsys):
         return {"name": np.array(lock.name)}
 
     name = str(store.arrays("shared", {}, make, code=[])["name"])
-    held = file_lock(tmp_path / name, thread_local=False)
-    held.acquire()
-    threading.Timer(0.5, held.release).start()
+    held = (tmp_path / name).open("w")  # a lock of its own, as another process has
+    fcntl.flock(held, fcntl.LOCK_EX)
+    threading.Timer(0.5, held.close).start()
     store.arrays("shared", {}, make, code=[])
     said = capsys.readouterr().err
     assert name.removesuffix(".lock") in said
