@@ -72,7 +72,7 @@ DATA = [
     PARAMETERS + "size: int = 1  # how many",
     SAVE,
     "## What is there\n\nThe radius $\\varepsilon \\le \\frac{1}{2}$ is small.",
-    "save('01_data', 'dataset', name='digits', label='digits', status='generated', digest='ab12',"
+    "save('01_data', 'dataset-digits', name='digits', label='digits', status='generated', digest='ab12',"
     " n_train=1597, n_test=200)\n"
     "figure(1, 'digits')",
 ]
@@ -88,7 +88,7 @@ MODELS = [
     "import time\n"
     "if mode == 'slow' and not (Path(output_dir) / 'hurry').exists():\n"
     "    (Path(output_dir) / 'pid').write_text(str(os.getpid()))\n"
-    "    save('02_models-' + dataset, 'half', accuracy=None)\n"
+    "    save('02_models-' + dataset, 'half-0123456789', accuracy=None)\n"
     "    time.sleep(60)\n"
     "if mode == 'error' and dataset == 'digits':\n"
     "    raise ValueError('size is too good')\n"
@@ -96,7 +96,7 @@ MODELS = [
     "    os.kill(os.getpid(), 9)\n"
     "if mode == 'leave':\n"
     "    sys.exit(0)",
-    "save('02_models-' + dataset, 'accuracy', accuracy=0.5 * size)\n"
+    "save('02_models-' + dataset, 'accuracy-0123456789', accuracy=0.5 * size)\n"
     "display(figure(2, dataset))\n"
     'display(HTML(f\'<figure id="table-1-{dataset}" class="table"><figcaption><b>Table 1 '
     "({dataset}).</b> Accuracy.</figcaption><table><thead><tr><th>Model</th><th>Accuracy</th></tr>"
@@ -107,7 +107,7 @@ FINDINGS = [
     "# Findings\n\nReads what is there.",
     PARAMETERS,
     "from pathlib import Path\n"
-    "files = sorted(Path(output_dir).glob('records/02_models-*/accuracy.json'))\n"
+    "files = sorted(Path(output_dir).glob('records/02_models-*/accuracy-*.json'))\n"
     "print('accuracies:', [path.read_text() for path in files])",
 ]
 

@@ -42,6 +42,11 @@ REFUSED = {
     "project": (["--output", "."], ["holds the project itself", "build/quick"]),
     "above": (["--output", ".."], ["holds the project itself"]),
     "sources": (["--output", "notebooks/out"], ["notebooks/ holds the project's sources"]),
+    "published": (["--output", "reports/standard"], ["reports/ holds the project's sources"]),
+    "workflows": (["--output", ".github/out"], [".github/ holds"]),
+    "checks": (["--output", ".ci"], [".ci/ holds"]),
+    "no-user": (["--output", "~nosuchuser/x"], ["--output ~nosuchuser/x", "build/mine"]),
+    "long-name": (["--output", "x" * 300], ["--output xxx", "too long"]),
     "option": (["--frsh"], ["No such option", "--fresh"]),
     "two-profiles": (["quick", "pair"], ["unexpected extra argument"]),
     "no-argument": (["--output"], ["requires an argument"]),
@@ -58,6 +63,27 @@ def test_bad_arguments_exit_2_before_anything_runs(sandbox, case):
     assert "Traceback" not in done.stderr
     assert not (sandbox.root / "build").exists()
     assert not (sandbox.root / "notebooks" / "out").exists()
+
+
+def test_a_link_to_itself_is_refused(sandbox):
+    (sandbox.root / "loop").symlink_to("loop")
+    done = sandbox.run("--output", "loop/x")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "--output loop/x" in done.stderr
+
+
+def test_what_git_tracks_is_no_output_folder(sandbox):
+    (sandbox.root / "thesis").mkdir()
+    (sandbox.root / "thesis" / "text.md").write_text("mine")
+    (sandbox.root / "link").symlink_to("thesis")
+    for command in (["init", "-q"], ["add", "thesis"]):
+        subprocess.run(["git", "-C", str(sandbox.root), *command], check=True)
+    for folder in ("thesis", "thesis/out", "link/out"):
+        done = sandbox.run("--output", folder, "--list")
+        assert done.returncode == 2
+        assert "thesis/ holds the project's sources" in done.stderr
+    assert sandbox.run("--output", "build/thesis", "--list").returncode == 0
 
 
 def test_unwritable_output_is_refused(sandbox):

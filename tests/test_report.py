@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -21,8 +22,11 @@ from helpers.evaluation import read_records
 from helpers.files import write_atomically
 from helpers.report import mathml, stamps
 from helpers.report.check import REPORT_ITEMS, check_page
+from helpers.report.earlier import earlier_build
+from helpers.report.execute import how_it_died
 from helpers.report.kernel import MemoryWatch
-from helpers.report.output import Output, remove_run
+from helpers.report.output import FORMAT, Output
+from helpers.report.owned import remove_run
 from helpers.report.progress import Progress, duration
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -171,7 +175,10 @@ def test_a_run_that_is_made_again_leaves_no_figure_or_table_of_before(tmp_path):
     shown = '<figure id="{}" class="figure"><img></figure>'
     for folder in ("notebooks", "figures", "tables"):
         (tmp_path / folder).mkdir()
-    for slug, names in (("04-mnist", ("figure-7-mnist", "table-04-9-mnist")), ("05", ("table-4",))):
+    for slug, names in (
+        ("04_ensembles-mnist", ("figure-7-mnist", "table-04-9-mnist")),
+        ("05_retraining", ("table-4",)),
+    ):
         cells = [nbformat.v4.new_code_cell("", outputs=[
             nbformat.v4.new_output("display_data", {"text/html": shown.format(name)})
             for name in names
@@ -180,9 +187,9 @@ def test_a_run_that_is_made_again_leaves_no_figure_or_table_of_before(tmp_path):
         for name in names:
             kind, end = ("figures", "svg") if name.startswith("figure") else ("tables", "csv")
             (tmp_path / kind / f"{name}.{end}").touch()
-    remove_run(output, "04-mnist")
+    remove_run(output, "04_ensembles-mnist")
     left = {path.name for path in tmp_path.glob("*/*")}
-    assert left == {output.notebook("05").name, "table-4.csv"}
+    assert left == {output.notebook("05_retraining").name, "table-4.csv"}
 
 
 @pytest.mark.parametrize(
@@ -391,7 +398,9 @@ def test_the_manifest_holds_what_was_used(built_once):
 def test_everything_of_a_build_is_in_its_folder(built_once):
     sandbox = built_once[0]
     names = {path.name for path in sandbox.output.iterdir()} - {".lock", ".kernel.lock"}
-    assert names == {"report.html", "manifest.json", "notebooks", "records", "logs"}
+    assert names == {
+        "report.html", "manifest.json", "manifest.json.bak", "notebooks", "records", "logs"
+    }  # fmt: skip
     assert {path.name for path in (sandbox.output / "notebooks").iterdir()} == {
         "01_data.ipynb",
         "02_models-digits.ipynb",
@@ -466,7 +475,7 @@ ALL = ("01_data", *MODELS, "08_findings")
         ("helpers/lib.py", ("answer = 42", "answer = 42  # known"), ()),
         ("helpers/lib.py", ('"""Words."""', '"""Other words."""'), ()),
         ("profiles/quick.yaml", ("digits: {size: 2}", "digits: {size: 3}"), MODELS[:1]),
-        ("build/quick/records/02_models-shapes/accuracy.json", ("0.5", "0.9"),
+        ("build/quick/records/02_models-shapes/accuracy-0123456789.json", ("0.5", "0.9"),
          (MODELS[1], "08_findings")),
         ("build/quick/notebooks/01_data.ipynb", ("metadata", "metadatum"),
          ("01_data", "08_findings")),
@@ -559,6 +568,68 @@ def test_fresh_removes_what_builds_wrote_and_nothing_else(built):
     assert not (built.output / "records" / "02_models-digits").exists()
 
 
+@pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"format": "FORMAT", "runs": {}}'])
+@pytest.mark.parametrize("backup", ["kept", "lost", "damaged"])
+def test_a_lost_manifest_costs_no_work(built, content, backup):
+    manifest, copy = built.output / "manifest.json", built.output / "manifest.json.bak"
+    former = json.loads(manifest.read_text())
+    manifest.unlink()
+    if content is not None:
+        manifest.write_text(content.replace("FORMAT", FORMAT))
+    {"kept": lambda: None, "lost": copy.unlink, "damaged": lambda: copy.write_text("{")}[backup]()
+    found = earlier_build(Output(built.output), "quick")
+    assert found["profile"] == "quick"
+    for slug, run in former["runs"].items():
+        assert {key: found["runs"][slug][key] for key in ("name", "seconds")} == {
+            key: run[key] for key in ("name", "seconds")
+        }
+    assert earlier_build(Output(built.output), "pair")["profile"] == "quick"
+
+
+def test_a_build_goes_on_without_its_manifest(built):
+    for name in ("manifest.json", "manifest.json.bak"):
+        (built.output / name).write_text("")
+    refused = built.run("pair", "--output", "build/quick")
+    assert refused.returncode == 2
+    assert "holds a build of the profile 'quick'" in refused.stderr
+    done = built.run()
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("reused") == 4
+    assert json.loads((built.output / "manifest.json").read_text())["profile"] == "quick"
+
+
+def test_another_tools_manifest_is_not_overwritten(built):
+    (built.output / "manifest.json").write_text('{"name": "web app"}')
+    done = built.run()
+    assert done.returncode == 2
+    assert "which no build wrote" in done.stderr
+    assert json.loads((built.output / "manifest.json").read_text()) == {"name": "web app"}
+
+
+FULL = """
+import errno
+from helpers.report import manifest
+write, writes = manifest.write_atomically, []
+
+def on_a_full_disk(path, *content, **options):
+    writes.append(path)
+    if len(writes) > 2 and (path.parent / "manifest.json.bak").exists():
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+    write(path, *content, **options)
+
+manifest.write_atomically = on_a_full_disk
+command(prog_name"""
+
+
+def test_a_full_disk_is_said_and_the_manifest_tells(sandbox):
+    edit(sandbox.root / "driver.py", "command(prog_name", FULL)
+    done = sandbox.run("--only", "01_data")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "No space left on device" in done.stderr
+    assert json.loads((sandbox.output / "manifest.json").read_text())["status"] == "failed"
+
+
 def test_runs_that_the_profile_dropped_leave_no_records(built):
     edit(built.root / "profiles" / "quick.yaml", ', "02_models:shapes"', "")
     assert built.run().returncode == 0
@@ -601,10 +672,17 @@ def test_keep_going_puts_a_box_in_place_of_a_failed_chapter(built):
     assert again.returncode == 0, again.stderr
 
 
+def test_only_a_kernel_that_took_much_is_said_to_lack_memory(monkeypatch):
+    total, plenty = psutil.virtual_memory().total, psutil.virtual_memory().total // 2
+    for peak, available, lack in ((9, plenty, False), (total // 2, plenty, True), (9, 9, True)):
+        watch = SimpleNamespace(peak=peak, least_available=available, mebibytes=lambda: 9)
+        assert ("a lack of memory" in how_it_died(-signal.SIGKILL, watch)) == lack
+
+
 @pytest.mark.parametrize(
     ("mode", "words"),
     [
-        ("die", ["cell 6 of 7", "killed by SIGKILL", "MiB", "lack of memory"]),
+        ("die", ["cell 6 of 7", "killed by SIGKILL", "MiB", "there was memory left"]),
         ("leave", ["cell 7 of 7", "an earlier cell ended the notebook"]),
     ],
 )
@@ -660,7 +738,7 @@ def test_a_killed_build_is_gone_on_with(sandbox, number, code):
     assert done.returncode == 0, done.stderr
     assert wait_for(lambda: not kernel.is_running() or kernel.status() == "zombie", 0.1)
     assert re.search(r"01_data +reused", done.stderr)
-    assert not (output / "records" / "02_models-digits" / "half.json").exists()
+    assert not (output / "records" / "02_models-digits" / "half-0123456789.json").exists()
     assert not list((output / "notebooks").glob("*.partial.ipynb"))
     assert (output / "report.html").exists()
 

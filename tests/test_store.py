@@ -1,6 +1,8 @@
+import fcntl
 import json
 import multiprocessing
 import os
+import threading
 import warnings
 
 import keras
@@ -85,11 +87,12 @@ def test_a_damaged_piece_is_reported_set_aside_and_made_again(tmp_path, damage):
     assert len(calls) == 2
 
 
-def test_a_damaged_card_is_made_again(tmp_path):
+@pytest.mark.parametrize("content", ["{", "[]", "null", '"text"', "1", "{}"])
+def test_a_damaged_card_is_made_again(tmp_path, content):
     store, calls = Store(tmp_path), []
     store.model("original", {}, make_model(calls), code=[])
     (card,) = tmp_path.glob("*.keras.json")
-    card.write_text("{")
+    card.write_text(content)
     with pytest.warns(UserWarning, match="damaged"):
         store.model("original", {}, make_model(calls), code=[])
     assert len(calls) == 2
@@ -135,6 +138,47 @@ def test_two_builds_make_a_piece_once(tmp_path):
     for worker in workers:
         worker.join()
     assert (tmp_path / "calls").read_text() == "x"
+
+
+def test_a_wait_for_another_process_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("helpers.files.LOCK_PATIENCE", 0.1)
+    store = Store(tmp_path)
+
+    def make():
+        (lock,) = (path for path in tmp_path.glob("shared-*.lock"))
+        return {"name": np.array(lock.name)}
+
+    name = str(store.arrays("shared", {}, make, code=[])["name"])
+    held = (tmp_path / name).open("w")  # a lock of its own, as another process has
+    fcntl.flock(held, fcntl.LOCK_EX)
+    threading.Timer(0.5, held.close).start()
+    store.arrays("shared", {}, make, code=[])
+    said = capsys.readouterr().err
+    assert name.removesuffix(".lock") in said
+    assert said.count("waiting") == 1
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    ended = multiprocessing.get_context("fork").Process(target=int)
+    ended.start()
+    ended.join()
+    piece, dead, alive = "digits-original-0123456789abcdef", ended.pid, os.getpid()
+    names = {
+        f"{piece}.{dead}.part.keras": False,
+        f"{piece}.{alive}.part.keras": True,
+        f".{piece}.keras.json.{dead}.abcd_123.tmp": False,
+        f".{piece}.keras.json.{alive}.abcd_123.tmp": True,
+        f"thesis.{dead}.part.keras": True,
+        f".thesis.json.{dead}.abcd_123.tmp": True,
+        "film.part": True,
+    }
+    for name in names:
+        (tmp_path / name).write_text("")
+    parked = tmp_path / f"{piece}.keras.checkpoint.{dead}.part"
+    parked.mkdir()
+    (parked / "now.npz").write_text("")
+    Store(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {n for n, stays in names.items() if stays}
 
 
 def test_nothing_is_unpickled(tmp_path):

@@ -14,11 +14,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from helpers.downloads import ARCHIVES, DataError, obtain
+from helpers.readers import FOLDERS, READERS, Found, Split, fingerprints, is_absent, wanted
 
 from helpers import own_data, paths, synthetic
-from helpers.downloads import ARCHIVES, DataError, obtain
 from helpers.files import trouble
-from helpers.readers import FOLDERS, READERS, Found, Split, fingerprints, is_absent, wanted
 
 __all__ = ["DATASETS", "DataError", "Dataset", "Spec", "load", "stand_in", "title"]
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from helpers.downloads import ARCHIVES, DataError, matches_stamp
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
-from helpers.downloads import ARCHIVES, DataError, matches_stamp
 from helpers.files import file_digest, no_file, walk
 
 FOLDERS = {

@@ -15,7 +15,7 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
-from helpers.code import code_digest
+from helpers.code import code_digest, onednn
 
 VERSIONS = {name: version(name) for name in ("tensorflow", "keras", "numpy")}
 ENDINGS = {"model": ".keras", "arrays": ".npz"}
@@ -72,6 +72,7 @@ class Piece:
         return {
             **self.key,
             "versions": VERSIONS,
+            "onednn": onednn(),
             "code": code_digest(*self.code),
             "needs": [piece.identity for piece in self.needs],
         }

@@ -1,75 +1,48 @@
-"""Keyed, atomic, resumable storage of trained models and computed arrays.
+"""Atomic, resumable storage of pieces: trained models and computed arrays, each with a card.
 
-A piece is named by a key, a dictionary of everything that it depends on; the versions of the numerical
-libraries, the settings of oneDNN and the code of the named modules are added here. The same key always
-finds the same piece; any difference makes another. No pickles are written or read.
+A piece's file is there only together with its card, which says what it is and where, when, how long and
+with what it was made. No pickles are written or read.
 """
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import importlib.util
 import json
 import os
-import shutil
+import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from filelock import FileLock
+from filelock import Timeout
 
-from helpers.code import onednn
+from helpers import files
+from helpers.experiment.pieces import Piece
+from helpers.experiment.provenance import provenance
 from helpers.files import file_digest, write_atomically
-
-VERSIONS = {name: version(name) for name in ("tensorflow", "keras", "numpy")}
-
-
-@dataclass(frozen=True)
-class StoredModel:
-    """A model, what its maker told about it (such as the learning history), and its identity."""
-
-    model: keras.Model
-    info: dict[str, Any]
-    key: str
-
-
-@cache
-def code_digest(module: str) -> str:
-    """Digest what a module does: its syntax tree without comments, layout and docstrings."""
-    path = Path(importlib.util.find_spec(module).origin)
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if (
-            isinstance(body, list)
-            and body
-            and isinstance(body[0], ast.Expr)
-            and isinstance(getattr(body[0], "value", None), ast.Constant)
-            and isinstance(body[0].value.value, str)
-        ):
-            node.body = body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
 
 
 class Store:
-    """A folder of models and arrays.
+    """A folder of pieces.
 
     Parameters
     ----------
     root
         The folder; made if it is not there.
+
+    Attributes
+    ----------
+    used
+        The cards of the pieces that were made or loaded here, by file name; ``made`` tells which.
     """
 
     def __init__(self, root: Path):
         self.root = Path(root)
+        self.used: dict[str, dict[str, Any]] = {}
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -78,92 +51,105 @@ class Store:
             raise ValueError(
                 f"the store {self.root} cannot be written to; choose another store_dir"
             )
+        files.remove_left_overs(self.root, rf"(?:{files.PIECE})\.json")
+
+    def has(self, piece: Piece) -> bool:
+        """Tell whether a piece is there; whether it is whole is seen when it is loaded."""
+        path = self.root / piece.file_name
+        return path.is_file() and _card(path).is_file()
 
     def model(
-        self,
-        name: str,
-        key: Mapping[str, Any],
-        make: Callable[[Path], tuple[keras.Model, Mapping[str, Any]]],
-        *,
-        code: Iterable[str],
-    ) -> StoredModel:
-        """Load the model of this key, or make and keep it.
+        self, piece: Piece, make: Callable[[Path], tuple[keras.Model, Mapping[str, Any]]]
+    ) -> tuple[keras.Model, dict[str, Any]]:
+        """Load a model and what its training told or, if it is not there, make and keep it.
 
         Parameters
         ----------
-        name
-            First part of the file name, for people.
-        key
-            What the model depends on; plain JSON values.
         make
             Called with a folder for checkpoints, returns the model and JSON information about it.
-        code
-            Modules of ``helpers`` whose code the model depends on.
         """
 
         def save(made, path):
             made[0].save(path)
             return dict(made[1])
 
-        return StoredModel(*self._piece(name, key, code, ".keras", make, save, _load_model))
+        content, info = self._get(piece, make, save, _load_model)
+        return (content[0] if isinstance(content, tuple) else content), info
 
     def arrays(
-        self,
-        name: str,
-        key: Mapping[str, Any],
-        make: Callable[[], Mapping[str, np.ndarray]],
-        *,
-        code: Iterable[str],
-    ) -> dict[str, np.ndarray]:
-        """Load the arrays of this key, or compute and keep them; as :meth:`model` otherwise."""
+        self, piece: Piece, make: Callable[[], Mapping[str, np.ndarray]]
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Load arrays and their shapes or, if they are not there, compute and keep them."""
 
         def save(made, path):
             np.savez_compressed(path, **made)
             return {name: list(value.shape) for name, value in made.items()}
 
-        arrays, _, _ = self._piece(name, key, code, ".npz", lambda _: make(), save, _load_arrays)
-        return arrays
+        content, info = self._get(piece, lambda _: make(), save, _load_arrays)
+        return dict(content), info
 
-    def _piece(self, name, key, code, suffix, make, save, load):
-        key = dict(key) | {
-            "versions": VERSIONS,
-            "onednn": onednn(),
-            "code": {module: code_digest(f"helpers.{module}") for module in code},
-        }
-        identity = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-        path = self.root / f"{name}-{identity}{suffix}"
-        card = path.with_suffix(path.suffix + ".json")
+    def _get(self, piece: Piece, make, save, load) -> tuple[Any, dict[str, Any]]:
+        path = self.root / piece.file_name
         # Two builds that want the same piece: the second waits, then finds it.
-        with FileLock(self.root / f"{path.name}.lock"):
-            if card.is_file():
+        with _waiting_for(path):
+            if _card(path).is_file():
                 try:
-                    info = json.loads(card.read_text())
-                    if file_digest(path) != info["sha256"]:
+                    card = json.loads(_card(path).read_text(encoding="utf-8"))
+                    info = card["info"]
+                    if file_digest(path) != card["sha256"]:
                         raise ValueError("its content does not match its checksum")
-                    return load(path), info["info"], identity
-                except (OSError, ValueError, KeyError) as error:
-                    self._set_aside(path, card, error)
+                    content = load(path)
+                    self.used[path.name] = card | {"made": self.used.get(path.name, {}).get("made", False)}
+                    return content, info
+                except (OSError, ValueError, KeyError, TypeError) as error:
+                    self._set_aside(path, error)
             checkpoint = self.root / f"{path.name}.checkpoint"
+            note = provenance()
             made = make(checkpoint)
-            part = self.root / f"{path.stem}.{os.getpid()}.part{suffix}"
+            part = self.root / f"{path.stem}.{os.getpid()}.part{path.suffix}"
             info = save(made, part)
-            digest = file_digest(part)
+            card = {"key": piece.full_key, "info": info, "sha256": file_digest(part), **note()}
             part.replace(path)
             # The card comes last: a piece without one does not count.
-            content = {"key": key, "info": info, "sha256": digest}
-            write_atomically(card, json.dumps(content, indent=1))
-            shutil.rmtree(checkpoint, ignore_errors=True)
-            return (load(path) if suffix == ".npz" else made[0]), info, identity
+            write_atomically(_card(path), json.dumps(card, indent=1))
+            files.remove_checkpoint(checkpoint)
+            self.used[path.name] = card | {"made": True}
+            return made, info
 
-    def _set_aside(self, path: Path, card: Path, error: Exception) -> None:
+    def _set_aside(self, path: Path, error: Exception) -> None:
         stamp = time.strftime("%Y%m%d-%H%M%S")
-        for file in (path, card):
+        for file in (path, _card(path)):
             if file.exists():
                 file.replace(file.with_name(f"{file.name}.damaged-{stamp}"))
         warnings.warn(
             f"{path} is damaged ({error}); it was set aside as *.damaged-{stamp} and is made again",
             stacklevel=4,
         )
+
+
+def _card(path: Path) -> Path:
+    return path.with_suffix(path.suffix + ".json")
+
+
+@contextmanager
+def _waiting_for(path: Path) -> Iterator[None]:
+    """Hold the lock of a piece; a longer wait for another process is not a silent one."""
+    lock = files.file_lock(path.with_name(f"{path.name}.lock"))
+    began = time.strftime("%H:%M:%S")
+    try:
+        lock.acquire(timeout=files.LOCK_PATIENCE)
+    except Timeout:
+        print(
+            f"Since {began} waiting for {path.name}, which another process is making or loading in "
+            f"{path.parent}; it goes on when that one is done or ended.",
+            file=sys.stderr,
+            flush=True,
+        )
+        lock.acquire(timeout=-1)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _load_model(path: Path) -> keras.Model:

@@ -9,11 +9,7 @@ from functools import partial
 from itertools import pairwise
 
 import numpy as np
-from scipy.stats import binomtest
-
 from helpers.datasets import DATASETS
-from helpers.evaluation import Difference, Record, independent_difference, mcnemar, plain, select
-from helpers.figures import ATTACK_NAMES
 from helpers.ladder import WORST_RUNG
 from helpers.reported import PER_BATCH, counterparts, kept_first, read_reported
 from helpers.verdicts import (
@@ -37,6 +33,10 @@ from helpers.verdicts import (
     stand_for,
     worst,
 )
+from scipy.stats import binomtest
+
+from helpers.evaluation import Difference, Record, independent_difference, mcnemar, plain, select
+from helpers.figures import ATTACK_NAMES
 
 ATTACKS = ("fgsm", "bim", "lbfgs")
 LARGE = "06_tiny_imagenet"  # the chapter of the large colour images

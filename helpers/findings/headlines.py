@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from markupsafe import Markup
-
 from helpers.datasets import DATASETS
-from helpers.evaluation import Record, plain, select
-from helpers.figures import ATTACK_NAMES
 from helpers.ladder import WORST_RUNG
 from helpers.reported import PER_BATCH, kept_note
 from helpers.verdicts import VERDICTS, Verdict, first, gap, points
+from markupsafe import Markup
+
+from helpers.evaluation import Record, plain, select
+from helpers.figures import ATTACK_NAMES
 
 
 def headlines(records: Sequence[Record], verdicts: Sequence[Verdict]) -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TextIO
 
 from helpers import paths
@@ -15,13 +17,10 @@ from helpers.files import write_atomically
 from helpers.parameters import CHAPTERS
 from helpers.profiles import Run
 from helpers.report import execute, manifest, stamps
+from helpers.report.earlier import earlier_build
 from helpers.report.kernel import ChapterFailed
-from helpers.report.output import (
-    clear,
-    locked,
-    read_manifest,
-    remove_run,
-)
+from helpers.report.output import locked
+from helpers.report.owned import clear, remove_left_overs, remove_run
 from helpers.report.plan import Job, why
 from helpers.report.progress import Progress, duration
 
@@ -68,7 +67,6 @@ def run_chapter(job: Job, run: Run, progress: Progress) -> dict[str, Any]:
     output, slug = job.output, run.slug
     remove_run(output, slug)
     wanted, started = job.stamp(run), manifest.now()
-    output.records(slug).mkdir(parents=True)
     try:
         notebook, seconds, memory = execute.execute(
             paths.NOTEBOOKS / f"{run.chapter}.ipynb",
@@ -80,7 +78,9 @@ def run_chapter(job: Job, run: Run, progress: Progress) -> dict[str, Any]:
             on_text=progress.output,
         )
     except ChapterFailed:
-        shutil.rmtree(output.records(slug), ignore_errors=True)  # the findings would judge them
+        table = output.records(run)
+        for path in (table, table.with_suffix(".npz")):  # the findings would judge them
+            path.unlink(missing_ok=True)
         if output.partial(slug).exists():
             os.replace(output.partial(slug), output.failed(slug))  # noqa: PTH105
         raise
@@ -88,8 +88,9 @@ def run_chapter(job: Job, run: Run, progress: Progress) -> dict[str, Any]:
     stamps.look_again()
     wanted["data"] = job.stamp(run)["data"]
     entry = {
+        "profile": job.profile.name,
         "stamp": wanted,
-        "records": stamps.records_digest(output, slug),
+        "records": stamps.records(output, run),
         "started": started,
         "seconds": round(seconds, 1),
         "peak_memory_mib": memory,
@@ -103,8 +104,9 @@ def run_chapter(job: Job, run: Run, progress: Progress) -> dict[str, Any]:
 Write = Callable[[], None]  # of the manifest, as it then stands
 
 
-def _times(entry: dict[str, Any] | None) -> dict[str, Any]:
-    return {key: (entry or {}).get(key) for key in ("started", "seconds", "peak_memory_mib")}
+def _told(entry: dict[str, Any] | None) -> dict[str, Any]:
+    names = ("started", "seconds", "peak_memory_mib", "records")
+    return {key: (entry or {}).get(key) for key in names}
 
 
 def _execute_all(
@@ -146,8 +148,8 @@ def _execute_all(
                     }
                     progress.say(_failure_text(job, run, failure))
             extra = {key: entry[key] for key in ("cell", "error") if key in entry}
-            record["runs"][run.slug] = manifest.run_entry(run, status, **_times(entry), **extra)
-            record["datasets"] = manifest.datasets(job.output, [r.slug for r in job.profile.runs])
+            record["runs"][run.slug] = manifest.run_entry(run, status, **_told(entry), **extra)
+            record["datasets"] = manifest.datasets(job.output, job.profile.runs)
             write()
             if failures and not job.keep_going:
                 break
@@ -196,16 +198,17 @@ def stitch_page(job: Job, record: dict[str, Any], failures: dict[str, ChapterFai
     return problems
 
 
-def _begin(job: Job) -> tuple[dict[str, Any], dict[str, float]]:
-    """Clean the folder as far as asked, and write the first manifest; returns past times too."""
-    before = read_manifest(job.output) or {}
+def _begin(job: Job, record: dict[str, Any]) -> dict[str, float]:
+    """Clean the folder as far as asked, and write the first manifest; returns past times."""
+    remove_left_overs(job.output)
+    before = earlier_build(job.output, job.profile.name) or {}
     earlier = before.get("runs", {})
     past = {
         entry["name"]: entry["seconds"]
         for entry in earlier.values()
         if entry.get("seconds") and entry["status"] != "failed"
     }
-    record, slugs = manifest.start(job.profile), {run.slug for run in job.profile.runs}
+    slugs = {run.slug for run in job.profile.runs}
     if job.fresh and before:
         clear(job.output, slugs | set(earlier))
     else:  # an interrupted build took its time too
@@ -213,10 +216,10 @@ def _begin(job: Job) -> tuple[dict[str, Any], dict[str, float]]:
     for slug in set(earlier) - slugs:  # the findings must not read what the profile dropped
         remove_run(job.output, slug)
     for run in job.profile.runs:
-        kept = _times(stamps.read(job.output, run.slug) or {"seconds": past.get(run.name)})
+        kept = _told(stamps.read(job.output, run.slug) or {"seconds": past.get(run.name)})
         record["runs"][run.slug] = manifest.run_entry(run, "waiting", **kept)
     manifest.write(job.output, record)
-    return record, past
+    return past
 
 
 def _writer(job: Job, record: dict[str, Any]) -> Write:
@@ -253,19 +256,47 @@ def build(job: Job, stream: TextIO) -> int:
     """
     begun = time.monotonic()
     with locked(job.output):
-        record, past = _begin(job)
-        write = _writer(job, record)
+        record = manifest.start(job.profile)
+        write: Write = partial(manifest.write, job.output, record)
         try:
+            past = _begin(job, record)
+            write = _writer(job, record)
             with _signals():
                 failures = _execute_all(job, record, past, write, stream)
                 code = _finish(job, record, failures, write, stream)
         except KeyboardInterrupt as error:
-            record["status"], record["ended"] = "interrupted", manifest.now()
-            write()
+            _close(job, record, "interrupted", write)
             stream.write("\nInterrupted. Finished chapters are kept: the same command goes on.\n")
             return 128 + getattr(error, "number", signal.SIGINT)
+        except OSError as error:
+            _close(job, record, "failed", write)
+            stream.write(_stopped_text(job, error))
+            return FAILED
     stream.write(f"Took {duration(time.monotonic() - begun)}.\n")
     return code
+
+
+def _close(job: Job, record: dict[str, Any], status: str, write: Write) -> None:
+    """Write the manifest's last state; on a full disk its copy gives the place for it."""
+    if not record["runs"]:
+        return  # nothing has begun, and what the earlier build's manifest says is still true
+    record["status"], record["ended"] = status, manifest.now()
+    try:
+        write()
+    except OSError:
+        with contextlib.suppress(OSError):
+            job.output.backup.unlink(missing_ok=True)
+            write()
+
+
+def _stopped_text(job: Job, error: OSError) -> str:
+    where = error.filename or job.output.folder
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    cure = "free some space" if full else "put that right"
+    return (
+        f"\nThe build stopped: {error.strerror or error} ({where}). "
+        f"Finished chapters are kept: {cure}, and the same command goes on.\n"
+    )
 
 
 def _finish(

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from helpers import paths
 from helpers.parameters import ParameterError
 from helpers.profiles import profile_names
-from helpers.report.build import build
+from helpers.report.build import FAILED, build
 from helpers.report.plan import Job, plan, why
 
 BAD_ARGUMENTS = 2
@@ -188,4 +188,7 @@ def command(
             click.echo(f"Published: {publish(job.output.folder)}")
         except ParameterError as error:
             refuse(error)
+        except OSError as error:
+            click.echo(f"Error: --publish stopped: {error}", err=True)
+            code = FAILED
     sys.exit(code)

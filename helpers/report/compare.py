@@ -19,6 +19,7 @@ from helpers import paths
 from helpers.evaluation import Record, independent_difference, paired_difference
 from helpers.files import write_atomically
 from helpers.parameters import ParameterError
+from helpers.report.output import given_folder
 from helpers.report.pairs import (
     Build,
     is_number,
@@ -72,7 +73,7 @@ def compare(a: Path, b: Path, target: Path | None = None) -> str:
             f"--compare {a} {b}: the two builds share no record that could be compared. "
             f"{a} has {first.places}; {b} has {second.places}"
         )
-    folder = paths.PROJECT / "build" if target is None else target.expanduser().resolve()
+    folder = given_folder("--output", target or paths.PROJECT / "build")
     path = folder / f"compare-{first.folder.name}-{second.folder.name}.csv"
     try:
         write_atomically(path, _csv(rows))

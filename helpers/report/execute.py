@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-import psutil
-
 from helpers import paths
-from helpers.report.kernel import KERNEL, ChapterFailed, MemoryWatch, kernel
+from helpers.report.kernel import KERNEL, ChapterFailed, MemoryWatch, kernel, memory_limit
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 TAIL = 12  # lines of an error or a log that a message shows
@@ -54,16 +52,20 @@ def _last_lines(text: str, count: int = TAIL) -> str:
     return "\n".join(lines[-count:])
 
 
-def _how_it_died(code: int, watch: MemoryWatch) -> str:
+def how_it_died(code: int, watch: MemoryWatch) -> str:
+    """Say how a kernel ended, and blame memory only where it was short."""
     by = f"killed by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
     text = f"the kernel died, {by}"
+    total = memory_limit()
     if watch.peak:
-        total = psutil.virtual_memory().total / 2**20
-        text += f", at {watch.mebibytes()} MiB of this machine's {total:.0f} MiB"
+        text += f", at {watch.mebibytes()} MiB of this machine's {total / 2**20:.0f} MiB"
     if code == -signal.SIGKILL:
+        short = watch.peak > total / 4 or watch.least_available < total / 10
         text += (
             "; most often that is a lack of memory: free some, or make the run smaller, "
             "for example with --set batch_size=32"
+            if short
+            else "; there was memory left, so something else ended it: a person, a scheduler, a limit"
         )
     return text
 
@@ -122,7 +124,7 @@ def _run_cells(
         ) from None
     except Exception as error:  # a kernel that dies or hangs shows as many kinds of exception
         code = process.poll()
-        told = f"{type(error).__name__}: {error}" if code is None else _how_it_died(code, watch)
+        told = f"{type(error).__name__}: {error}" if code is None else how_it_died(code, watch)
         listener.flush()
         printed = _last_lines(Path(listener.log.name).read_text(errors="replace"))
         where = f"cell {current} of {total}" if current else "the start of the kernel"

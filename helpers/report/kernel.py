@@ -55,6 +55,15 @@ class ChapterFailed(Exception):
         self.seconds, self.peak_memory_mib = 0.0, 0
 
 
+def memory_limit() -> int:
+    """Bytes of memory that this machine, or the container this runs in, has."""
+    total = psutil.virtual_memory().total
+    try:
+        return min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    except (OSError, ValueError):  # no container, or "max"
+        return total
+
+
 class MemoryWatch(threading.Thread):
     """Follow the memory of a kernel and its children.
 
@@ -66,8 +75,10 @@ class MemoryWatch(threading.Thread):
         super().__init__(daemon=True)
         self.process, self.interval = psutil.Process(pid), interval
         self.peak, self._ended = 0, threading.Event()
+        self.least_available = psutil.virtual_memory().available
 
     def look(self) -> None:
+        self.least_available = min(self.least_available, psutil.virtual_memory().available)
         try:
             family = [self.process, *self.process.children(recursive=True)]
             total = sum(process.memory_info().rss for process in family)

@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import psutil
 
-from helpers import paths
 from helpers.evaluation.records import read_table, select
+from helpers.experiment.provenance import now, processor, revision
 from helpers.files import write_atomically
 from helpers.profiles import Profile, Run
 from helpers.report.output import FORMAT, Output
@@ -24,33 +21,6 @@ from helpers.report.stamps import FOLDERS
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "matplotlib", "adversarial-robustness-toolbox",
             "papermill", "nbconvert")  # fmt: skip
 PROJECT_PACKAGE = "adversarial-examples-report"
-
-
-def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _git(*arguments: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(paths.PROJECT), *arguments],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=20,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
-
-
-def revision() -> str | None:
-    """The project's git revision, with ``(modified)`` if files differ from it; None without git."""
-    top, head = _git("rev-parse", "--show-toplevel"), _git("rev-parse", "HEAD")
-    if head is None or top is None or Path(top).resolve() != paths.PROJECT:
-        return None
-    changes = _git("status", "--porcelain")
-    return head[:12] + (" (modified)" if changes is None or changes else "")
 
 
 def versions() -> dict[str, str | None]:
@@ -62,16 +32,6 @@ def versions() -> dict[str, str | None]:
             found[name] = None
     found["project"] = found.pop(PROJECT_PACKAGE)
     return found
-
-
-def processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def machine() -> dict[str, Any]:
@@ -128,6 +88,7 @@ def datasets(output: Output, runs: Iterable[Run]) -> list[dict[str, Any]]:
 
 
 def write(output: Output, manifest: Mapping[str, Any]) -> None:
-    write_atomically(
-        output.manifest, json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n"
-    )
+    """Write the manifest, and once it is safe its copy, so that one of the two is always whole."""
+    text = json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n"
+    write_atomically(output.manifest, text, durable=True)
+    write_atomically(output.backup, text, durable=True)

@@ -1,27 +1,25 @@
-"""The output folder of a build: what lies where in it, who may write to it, and what is removed."""
+"""The output folder of a build: what lies where in it, and who may write to it."""
 
 from __future__ import annotations
 
 import fcntl
 import json
-import os
 import re
-import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from helpers import paths
-from helpers.parameters import ParameterError
+from helpers.evaluation.records import records_name
+from helpers.files import file_lock
+from helpers.parameters import CHAPTERS, ParameterError, validate
 from helpers.profiles import Run
 
 FORMAT = "adversarial-examples-report build 1"
 ORPHAN_SECONDS = 15.0
-FOLDERS = ("notebooks", "records", "logs", "figures", "tables")
-SOURCES = ("helpers", "notebooks", "profiles", "tests", "benchmarks", "data", ".git", ".venv")
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,11 @@ class Output:
         return self.folder / "manifest.json"
 
     @property
+    def backup(self) -> Path:
+        """The manifest once more: it is all that knows what a build of hours has done."""
+        return self.folder / "manifest.json.bak"
+
+    @property
     def kernel_lock(self) -> Path:
         """Held by a kernel as long as it lives, even if the build is killed."""
         return self.folder / ".kernel.lock"
@@ -52,8 +55,11 @@ class Output:
     def store(self) -> Path:
         return self.folder / "store"
 
-    def records(self, slug: str) -> Path:
-        return self.folder / "records" / slug
+    def records(self, run: Run) -> Path:
+        """The table of a run's records; their arrays lie beside it."""
+        parameters = validate(run.chapter, run.parameters).model_dump(mode="json")
+        name = records_name(run.chapter, run.dataset, parameters)
+        return self.folder / "records" / f"{name}.csv"
 
     def notebook(self, slug: str) -> Path:
         """The executed notebook; it exists only when the chapter ran to its end."""
@@ -75,64 +81,84 @@ class Output:
         return {**run.parameters, **{name: str(path) for name, path in folders.items()}}
 
 
+def is_slug(name: str) -> bool:
+    """Tell whether a run can have this name: a chapter's, or a chapter's and a data set's."""
+    chapter, dash, dataset = name.partition("-")
+    return chapter in CHAPTERS and bool(
+        re.fullmatch(r"[\w-]+" if dash else "", dataset, re.ASCII)
+    )
+
+
 def read_manifest(output: Output) -> dict[str, Any] | None:
-    """Read the manifest of the folder's earlier build; None if no build wrote there."""
-    try:
-        content = json.loads(output.manifest.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    """Read the manifest of the folder's earlier build, or else its last good copy.
+
+    Runs of names that no build has are left out: the manifest may come from elsewhere.
+
+    Returns
+    -------
+    manifest
+        None if no build wrote there, or neither file can be read.
+    """
+    if is_foreign(load(output.manifest)):
         return None
-    return content if isinstance(content, dict) and content.get("format") == FORMAT else None
+    return next(filter(None, map(_read, (output.manifest, output.backup))), None)
 
 
-def check_folder(output: Output, profile: str, *, fresh: bool) -> None:
-    """Refuse an output folder that cannot be written, or that is not a build's own.
+def load(path: Path) -> Any:
+    """Read a JSON file; None where it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def is_foreign(content: Any) -> bool:
+    """Tell another tool's manifest from a damaged one of a build."""
+    return isinstance(content, dict) and content.get("format") != FORMAT
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    content = load(path)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        return None
+    runs = content.get("runs")
+    # The profile's name becomes part of paths too.
+    if not re.fullmatch(r"[\w-]+", str(content.get("profile", ""))) or not isinstance(runs, dict):
+        return None
+    spent = content.get("spent_seconds")
+    return (
+        {"status": "unknown", "revision": None, "started": ""}
+        | content
+        | {
+            "spent_seconds": spent if isinstance(spent, int | float) else 0.0,
+            "runs": {
+                slug: {"parameters": {}, "seconds": None} | run
+                for slug, run in runs.items()
+                if is_slug(slug) and isinstance(run, dict) and {"name", "status"} <= run.keys()
+            },
+        }
+    )
+
+
+def given_folder(option: str, path: Path) -> Path:
+    """Resolve a folder given on the command line.
 
     Raises
     ------
     ParameterError
-        If the folder is a file, cannot be written, is part of the project's sources, holds another
-        profile's build (without `fresh`), or files of a build's names that no build wrote.
+        If the system cannot make a path of it: an unknown user, links in a circle, too long a name.
     """
-    folder = output.folder
-    if folder == paths.PROJECT or folder in paths.PROJECT.parents:
+    try:
+        folder = path.expanduser().resolve()
+        folder.exists()
+    except (OSError, RuntimeError) as error:
+        shown = str(path) if len(str(path)) <= 80 else f"{str(path)[:77]}..."
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
         raise ParameterError(
-            f"--output {folder}: that folder holds the project itself; "
-            f"choose one below it, such as build/{profile}"
-        )
-    for name in SOURCES:
-        if folder.is_relative_to(paths.PROJECT / name):
-            raise ParameterError(
-                f"--output {folder}: {name}/ holds the project's sources; "
-                f"choose another folder, such as build/{profile}"
-            )
-    for path in (folder, *folder.parents):
-        if path.exists() and not path.is_dir():
-            raise ParameterError(
-                f"--output {folder}: a folder was expected, but {path} is a file; "
-                "choose another name, or move that file away"
-            )
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise ParameterError(
-            f"--output {folder}: {existing} cannot be written; choose a folder of your own"
-        )
-    earlier = read_manifest(output)
-    if earlier is not None:
-        if earlier["profile"] != profile and not fresh:
-            raise ParameterError(
-                f"--output {folder} holds a build of the profile {earlier['profile']!r}, and its "
-                f"records would mix with those of {profile!r}; choose another --output, or replace "
-                "it with --fresh"
-            )
-        return
-    # Notebooks run by themselves keep their models, figures and tables here before any build.
-    names = ("manifest.json", "report.html", "notebooks", "records", "logs")
-    foreign = [name for name in names if (folder / name).exists()]
-    if foreign:
-        raise ParameterError(
-            f"--output {folder} holds {', '.join(foreign)}, which no build wrote; "
-            "choose an empty or a new folder"
-        )
+            f"{option} {shown}: a path to a folder was expected, but the system cannot follow it "
+            f"({reason}); give another, such as build/mine"
+        ) from None
+    return folder
 
 
 @contextmanager
@@ -144,12 +170,13 @@ def locked(output: Output) -> Iterator[None]:
     ParameterError
         If another build holds it, or the folder cannot be created or written.
     """
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
     try:
         output.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(output.folder / ".lock", timeout=0)
+        lock = file_lock(output.folder / ".lock", timeout=0)
         lock.acquire()
+        output.kernel_lock.touch()
     except Timeout:
         raise ParameterError(
             f"another build is running in {output.folder}; wait for it, or give "
@@ -179,45 +206,3 @@ def _wait_for_orphan(output: Output) -> None:
         f"a kernel of an earlier, killed build still runs in {output.folder}; "
         "end it (an ipykernel process), or choose another --output"
     )
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def remove_run(output: Output, slug: str) -> None:
-    """Remove everything of one run, the executed notebook first: what vouches for the rest."""
-    notebooks = (output.notebook(slug), output.partial(slug), output.failed(slug))
-    drawn = [path for notebook in notebooks for path in _drawn(output, notebook)]
-    for path in (*notebooks, output.records(slug), output.log(slug), *drawn):
-        _remove(path)
-
-
-def _drawn(output: Output, notebook: Path) -> Iterator[Path]:
-    """Find the files of the figures and tables that an executed notebook shows."""
-    if notebook.is_file():
-        for name in set(
-            re.findall(r'<figure id=\\"([\w-]+)', notebook.read_text(encoding="utf-8"))
-        ):
-            yield from output.folder.glob(f"figures/{name}.*")
-            yield from output.folder.glob(f"tables/{name}.*")
-
-
-def clear(output: Output, slugs: Iterable[str]) -> None:
-    """Remove what builds wrote in the folder, and nothing else.
-
-    The manifest goes last: a folder that still has one is recognised as a build's by a restart.
-    """
-    for slug in slugs:
-        remove_run(output, slug)
-    drawn = [*output.folder.glob("figures/figure-*"), *output.folder.glob("tables/table-*")]
-    for path in (output.page, output.rejected, output.store, *drawn):
-        _remove(path)
-    for name in FOLDERS:
-        folder = output.folder / name
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-    _remove(output.manifest)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from helpers import paths
-from helpers.parameters import ParameterError
 from helpers.evaluation import Record, read_records, select
-from helpers.report.output import Output, read_manifest
+from helpers.parameters import ParameterError
+from helpers.report.output import Output, given_folder, read_manifest
 
 # Numbers that say what was measured; all others, such as epsilon or steps, are settings.
 COUNTED = ("n_members", "member")
@@ -50,7 +50,7 @@ def read_build(folder: Path) -> Build:
     ValueError
         If the folder is missing, no build wrote it, it holds no records, or one is damaged.
     """
-    output = Output(folder.expanduser().resolve())
+    output = Output(given_folder("--compare", folder))
     manifest = read_manifest(output)
     if manifest is None:
         problem = "no build wrote this folder (its manifest.json is missing or another's)"

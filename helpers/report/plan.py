@@ -13,7 +13,8 @@ from helpers.files import trouble
 from helpers.parameters import ParameterError
 from helpers.profiles import Profile, Run, load_profile, parse_set
 from helpers.report import stamps
-from helpers.report.output import Output, check_folder
+from helpers.report.earlier import check_folder
+from helpers.report.output import Output, given_folder
 
 # Parameters that an option of their own sets, or that say which run it is.
 OWN_OPTION = {
@@ -42,13 +43,13 @@ class Job:
         return [run for run in self.profile.runs if run.name in self.selected]
 
     def stamp(self, run: Run) -> dict[str, str]:
-        others = tuple(other.slug for other in self.profile.runs if other.slug != run.slug)
+        others = tuple(other for other in self.profile.runs if other.slug != run.slug)
         return stamps.stamp(run, self.output, self.data_path(run), others)
 
     def outdated(self, run: Run) -> list[str] | None:
         """Why the run's executed notebook cannot be reused: [] if it can, None if there is none."""
         entry = stamps.read(self.output, run.slug)
-        return stamps.outdated(entry, self.stamp(run), self.output, run.slug)
+        return stamps.outdated(entry, self.stamp(run), self.output, run)
 
 
 def why(causes: list[str] | None) -> str:
@@ -117,11 +118,11 @@ def plan(
             + (f"{', '.join(twice)} is listed twice" if twice else "its list of runs is empty")
         )
     chosen = load_profile(profile, overrides=values, only=only) if only else whole
-    folder = _absolute(output) if output else paths.PROJECT / "build" / profile
+    folder = given_folder("--output", output or paths.PROJECT / "build" / profile)
     job = Job(
         whole,
         frozenset(run.name for run in chosen.runs),
-        Output(folder.resolve()),
+        Output(folder),
         _data_folder(data_dir),
         keep_going=keep_going,
         fresh=fresh,

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from helpers import paths
 from helpers.evaluation import Record, on_itself, plain, read_records, select
-from helpers.files import write_atomically
+from helpers.files import RECORDS, remove_if_empty, write_atomically
 from helpers.parameters import ParameterError
 from helpers.profiles import load_profile
 from helpers.report.manifest import run_entry
 from helpers.report.output import Output, read_manifest
+from helpers.report.owned import TABLE
 
-KEPT = ("report.html", "manifest.json", "records", "tables")
 MOST_BYTES = 30_000_000
 BEGIN, END = "<!-- results: written by build_report.sh --publish -->", "<!-- end of results -->"
 LARGE = "06_tiny_imagenet"
@@ -40,7 +40,8 @@ def publish(folder: Path, reports: Path | None = None, readme: Path | None = Non
     ------
     ParameterError
         If no build wrote the folder; it is not finished, has no page, was made with other values than
-        its profile's or from files that are not committed; or it would take more than 30 MB.
+        its profile's or from files that are not committed; it would take more than 30 MB; or what it
+        would replace holds a file that publishing did not write.
     """
     output = Output(folder.resolve())
     manifest = read_manifest(output)
@@ -68,32 +69,60 @@ def publish(folder: Path, reports: Path | None = None, readme: Path | None = Non
         raise ParameterError(
             f"--publish {folder}: made from files that are not committed; commit them and build again"
         )
-    size = sum(p.stat().st_size for name in KEPT for p in _files(output.folder / name))
+    written = _written(output.folder)
+    size = sum(path.stat().st_size for path in written)
     if size > MOST_BYTES:
         raise ParameterError(
             f"--publish {folder}: {size / 1e6:.0f} MB, more than {MOST_BYTES / 1e6:.0f} MB"
         )
     target = (reports or paths.PROJECT / "reports") / manifest["profile"]
-    part = target.with_name(f"{target.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    for name in KEPT:
-        source = output.folder / name
-        (shutil.copytree if source.is_dir() else shutil.copy2)(source, part / name)
+    part, former = (target.with_name(f"{target.name}.{end}") for end in ("part", "former"))
+    for path in (target, part, former):
+        _refuse_foreign(path)
+    _remove(part)
+    for path in written:
+        copy = part / path.relative_to(output.folder)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, copy)
     readme = readme or paths.PROJECT / "README.md"
     text = with_results(readme.read_text(), results(part))  # before anything is replaced
-    former = target.with_name(f"{target.name}.former")
-    shutil.rmtree(former, ignore_errors=True)
+    _remove(former)
     if target.exists():
         target.rename(former)
     part.rename(target)
     write_atomically(readme, text)
-    shutil.rmtree(former, ignore_errors=True)
+    _remove(former)
     return target
 
 
-def _files(path: Path) -> list[Path]:
-    return [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
+def _written(folder: Path) -> list[Path]:
+    """List the files of a build, or of a published one, that publishing copies and may remove."""
+    runs = (read_manifest(Output(folder)) or {"runs": {}})["runs"]
+    names = [name for run in runs.values() for name in run.get("records") or ()]
+    records = [folder / "records" / name for name in names if re.fullmatch(RECORDS, name)]
+    tables = [path for path in folder.glob("tables/*") if re.fullmatch(TABLE, path.name)]
+    return [folder / "report.html", folder / "manifest.json", *records, *sorted(tables)]
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Refuse to replace a folder that holds more than publishing wrote."""
+    written = set(_written(folder))
+    foreign = [path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir()]
+    foreign = [path for path in foreign if path.is_symlink() or path not in written]
+    if folder.is_symlink() or foreign:
+        raise ParameterError(
+            f"--publish: {folder} would be replaced, but publishing did not write "
+            f"{foreign[0].relative_to(folder) if foreign else 'this link'}; move it elsewhere, then "
+            "publish again"
+        )
+
+
+def _remove(folder: Path) -> None:
+    """Remove a published folder; what is not publishing's own keeps its place."""
+    for path in _written(folder):
+        path.unlink(missing_ok=True)
+    for place in (folder / "records", folder / "tables", folder):
+        remove_if_empty(place)
 
 
 def with_results(text: str, table: str) -> str:

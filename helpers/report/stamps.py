@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from helpers import paths
+from helpers.code import onednn
 from helpers.files import file_digest, trouble, walk
-from helpers.report.output import Output
 from helpers.parameters import ParameterError
 from helpers.profiles import Run, notebook_cells
+from helpers.report.output import Output
 
 FINDINGS = "08_findings"  # reads the records of all other chapters
 FOLDERS = ("data_dir", "output_dir", "store_dir")  # where things lie changes no result
@@ -118,16 +119,11 @@ def look_again() -> None:
     _files.cache_clear()
 
 
-def records_digest(output: Output, slug: str) -> str:
-    """Digest the content of a run's records."""
-    folder = output.records(slug)
-    return _digest(
-        [
-            (str(path.relative_to(folder)), hashlib.sha256(path.read_bytes()).hexdigest())
-            for path in sorted(folder.rglob("*"))
-            if path.is_file()
-        ]
-    )
+def records(output: Output, run: Run) -> dict[str, str]:
+    """Digest the files of a run's records, by name."""
+    table = output.records(run)
+    both = (table, table.with_suffix(".npz"))
+    return {path.name: file_digest(path) for path in both if path.is_file()}
 
 
 def read(output: Output, slug: str) -> dict[str, Any] | None:
@@ -140,7 +136,7 @@ def read(output: Output, slug: str) -> dict[str, Any] | None:
     return entry if isinstance(entry, dict) and "stamp" in entry else None
 
 
-def stamp(run: Run, output: Output, data_dir: Path, others: tuple[str, ...]) -> dict[str, str]:
+def stamp(run: Run, output: Output, data_dir: Path, others: tuple[Run, ...]) -> dict[str, str]:
     """Fingerprint everything that the run's outcome depends on.
 
     Parameters
@@ -152,7 +148,7 @@ def stamp(run: Run, output: Output, data_dir: Path, others: tuple[str, ...]) -> 
     data_dir
         Folder of the real data sets.
     others
-        Slugs of all other runs of the profile; what is there of them counts for the findings.
+        All other runs of the profile; what is there of them counts for the findings.
     """
     parameters = {key: value for key, value in run.parameters.items() if key not in FOLDERS}
     result = {
@@ -164,24 +160,24 @@ def stamp(run: Run, output: Output, data_dir: Path, others: tuple[str, ...]) -> 
         "data": _data(run, data_dir),
     }
     if run.chapter == FINDINGS:
-        entries = {slug: read(output, slug) for slug in others}
+        entries = {other: read(output, other.slug) for other in others}
         result["other chapters"] = _digest(
             {
-                slug: entry and [entry["stamp"], records_digest(output, slug)]
-                for slug, entry in entries.items()
+                other.slug: entry and [entry["stamp"], records(output, other)]
+                for other, entry in entries.items()
             }
         )
     return result
 
 
 def outdated(
-    entry: Mapping[str, Any] | None, wanted: Mapping[str, str], output: Output, slug: str
+    entry: Mapping[str, Any] | None, wanted: Mapping[str, str], output: Output, run: Run
 ) -> list[str] | None:
     """Name what differs from the executed notebook; empty if it can be reused, None if absent."""
     if entry is None:
         return None
     kept = entry["stamp"]
     causes = [cause for cause in {**wanted, **kept} if kept.get(cause) != wanted.get(cause)]
-    if entry.get("records") != records_digest(output, slug):
+    if entry.get("records") != records(output, run):
         causes.append("records")
     return causes
