@@ -6,6 +6,7 @@ quick profile's), and the files in ``profiles/`` (:mod:`helpers.profiles`).
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -52,6 +53,24 @@ def _number(value: Any) -> Any:
     return value
 
 
+def _once(values: list) -> list:
+    if twice := [value for value in dict.fromkeys(values) if values.count(value) > 1]:
+        raise ValueError(
+            f"{', '.join(map(str, twice))} stands there more than once; expected are different values: "
+            f"{', '.join(map(str, dict.fromkeys(values)))}"
+        )
+    return values
+
+
+def _rising(values: list[float]) -> list[float]:
+    if values != sorted(values):
+        raise ValueError(
+            "expected from small to large, as the curves are drawn: "
+            f"{', '.join(map(str, sorted(values)))}"
+        )
+    return values
+
+
 def _keras_file(name: str) -> str:
     path = project_path(name)
     if name and path.suffix != ".keras":
@@ -74,8 +93,11 @@ Share = Annotated[float, Number, Field(gt=0, lt=1)]
 Factor = Annotated[float, Number, Field(gt=0, le=2)]
 Positive = Annotated[float, Number, Field(gt=0)]
 Name = Annotated[str, Field(min_length=1)]
-Names = Annotated[list[str], BeforeValidator(_split), Field(min_length=1)]
-Sizes = Annotated[list[SizeOrNone], BeforeValidator(_split), Field(min_length=1)]
+Names = Annotated[list[str], BeforeValidator(_split), Field(min_length=1), AfterValidator(_once)]
+Sizes = Annotated[
+    list[SizeOrNone], BeforeValidator(_split), Field(min_length=1),
+    AfterValidator(_once), AfterValidator(_rising),
+]  # fmt: skip
 KerasFile = Annotated[str, AfterValidator(_keras_file)]
 Architecture = Literal["", "table_2", "table_3", "inception_v3"]
 Noise = Literal["once", "per_member"]
@@ -89,11 +111,18 @@ class Parameter:
     kind: Any
     chapters: str  # the digits of those that take it
     meaning: str
+    dear: int | None = (
+        None  # more, or a longer list, must be allowed; far above profiles/paper.yaml
+    )
 
 
 _ = Parameter
 VOCABULARY = {
-    "dataset": _(Name, "234567", "data set, or an .npz file of your own"),
+    "dataset": _(
+        Name,
+        "234567",
+        "data set, whose own values come with it unless set, or an .npz file",
+    ),
     "datasets": _(Names, "1", "data sets to show"),
     "model": _(
         KerasFile, "3", "a Keras classifier of your own (.keras); '' for the report's network"
@@ -106,49 +135,55 @@ VOCABULARY = {
     "n_classes": _(CountOrNone, "6", "classes used, 0 for all"),
     "n_train": _(CountOrNone, "1234567", "training images, 0 for all"),
     "n_test": _(CountOrNone, "1234567", "test images, 0 for all"),
-    "input_size": _(Side, "6", "side that InceptionV3 resizes to (299 in the report)"),
+    "input_size": _(Side, "6", "side that InceptionV3 resizes to (299 in the report)", 1_000),
     "width": _(Factor, "6", "factor on InceptionV3's filters (1 in the report)"),
     "weights": _(Weights, "6", "pretrained weights: none, or imagenet (a download)"),
-    "epochs": _(Count, "234567", "most epochs of training"),
+    "epochs": _(Count, "234567", "most epochs of training", 1_000),
     "patience": _(Count, "234567", "epochs without a better validation accuracy before stopping"),
     "batch_size": _(Count, "234567", "images per update"),
     "learning_rate": _(Size, "234567", "Adam's learning rate"),
     "validation_fraction": _(
         Share, "234567", "share of the training images that early stopping watches"
     ),
-    "n_members": _(Count, "467", "members of the ensemble"),
-    "member": _(Count, "4", "the report's i: the member that is attacked"),
-    "n_more": _(
-        CountOrNone, "4", "further members, only for the curve of accuracy against their number"
+    "n_members": _(Count, "467", "members of the ensemble", 1_000),
+    "member": _(
+        Count, "4", "the report's i: the member that is attacked; unless set, at most n_members"
     ),
-    "n_rivals": _(Count, "4", "members of a second ensemble that attacks are made on"),
+    "n_more": _(
+        CountOrNone,
+        "4",
+        "further members, only for the curve of accuracy against their number",
+        1_000,
+    ),
+    "n_rivals": _(Count, "4", "members of a second ensemble that attacks are made on", 1_000),
     "variant_members": _(
-        CountOrNone, "4", "members for each way to train an ensemble, 0 for no comparison"
+        CountOrNone, "4", "members for each way to train an ensemble, 0 for no comparison", 1_000
     ),
     "sigma": _(SizeOrNone, "1467", "standard deviation of the noise on training images, of 1"),
-    "sigma_grid": _(Sizes, "4", "values of sigma for the curves"),
+    "sigma_grid": _(Sizes, "4", "values of sigma for the curves", 100),
     "noise": _(Noise, "467", "noise drawn once for all members (the report), or per_member"),
-    "retrain_epochs": _(Count, "567", "epochs of adversarial retraining"),
-    "retrain_steps": _(Count, "567", "steps of BIM and PGD in the retraining"),
-    "retrained_members": _(Count, "7", "members of the ensemble of retrained models"),
+    "retrain_epochs": _(Count, "567", "epochs of adversarial retraining", 1_000),
+    "retrain_steps": _(Count, "567", "steps of BIM and PGD in the retraining", 1_000),
+    "retrained_members": _(Count, "7", "members of the ensemble of retrained models", 1_000),
     "lbfgs_n_train": _(Count, "57", "training images that L-BFGS retraining attacks"),
     "lbfgs_train_c": _(Positive, "57", "the constant c of the L-BFGS examples trained on"),
-    "restarts": _(Count, "57", "PGD's random starts"),
+    "restarts": _(Count, "57", "PGD's random starts", 1_000),
     "outside_n_test": _(
         CountOrNone, "7", "test images for attacks that nothing was trained on, 0 for none"
     ),
-    "outside_iterations": _(Count, "7", "their most iterations or queries"),
+    "outside_iterations": _(Count, "7", "their most iterations or queries", 100_000),
     "epsilon": _(Size, "34567", "largest change of a pixel, of 1"),
-    "alpha": _(Size, "34567", "step of BIM and PGD, of 1"),
-    "steps": _(Count, "34567", "BIM's steps; PGD takes twice as many"),
-    "epsilon_grid": _(Sizes, "356", "values of epsilon for the curves"),
+    "alpha": _(Size, "34567", "step of BIM and PGD, of 1; follows epsilon unless set"),
+    "steps": _(Count, "34567", "BIM's steps; PGD takes twice as many", 1_000),
+    "epsilon_grid": _(Sizes, "356", "values of epsilon for the curves", 100),
     "lbfgs_n_test": _(Count, "34567", "test images attacked by L-BFGS"),
-    "lbfgs_c_steps": _(Count, "34567", "values of c tried by L-BFGS"),
-    "lbfgs_iterations": _(Count, "34567", "most iterations of L-BFGS for each c"),
+    "lbfgs_c_steps": _(Count, "34567", "values of c tried by L-BFGS", 100),
+    "lbfgs_iterations": _(Count, "34567", "most iterations of L-BFGS for each c", 10_000),
     "target_class": _(CountOrNone, "3", "class that L-BFGS aims at in Figure 5"),
     "n_seeds": _(
-        Count, "45", "training seeds, from `seed` on, for the claims on small differences"
+        Count, "45", "training seeds, from `seed` on, for the claims on small differences", 100
     ),
+    "allow_expensive": _(bool, "234567", "True runs what takes far longer than usual"),
     "seed": _(CountOrNone, "12345678", "seed of everything random"),
     "data_dir": _(str, "12345678", "folder of the real data sets"),
     "output_dir": _(str, "12345678", "folder of this run's records; the findings read all in it"),
@@ -195,6 +230,27 @@ RULES = {
 }
 
 
+def follow(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Put `given` in the place of `values`; what depends on it and is not given follows it.
+
+    `alpha` stays the same part of `epsilon`, and `member` is one that there is.
+    """
+    result = {**values, **given}
+    with contextlib.suppress(
+        TypeError, ValueError, ArithmeticError
+    ):  # validation will say what is not a number
+        if "epsilon" in given and "alpha" in values and "alpha" not in given:
+            epsilon = float(given["epsilon"])
+            if 0 < epsilon <= 1:
+                alpha = values["alpha"] * epsilon / values["epsilon"]
+                result["alpha"] = min(
+                    epsilon, float(f"{alpha:.12g}")
+                )  # 0.05, not 0.05000000000000001
+        if "n_members" in given and "member" in values and "member" not in given:
+            result["member"] = max(1, min(values["member"], int(given["n_members"])))
+    return result
+
+
 class Parameters(BaseModel):
     """A chapter's validated parameters, as attributes."""
 
@@ -239,14 +295,50 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def validate(chapter: str, values: Mapping[str, Any]) -> Parameters:
+def _refuse_expensive(chapter: str, parameters: Parameters, usual: Mapping[str, Any]) -> None:
+    lines = []
+    for name, value in parameters:
+        entry, amount = VOCABULARY[name], len(value) if isinstance(value, list) else value
+        if entry.dear is None or amount <= entry.dear:
+            continue
+        common = usual.get(name)
+        common = len(common) if isinstance(common, list) else common
+        if not common or common > entry.dear:
+            common = 1
+        shown = f"{name} with {amount} values" if isinstance(value, list) else f"{name} = {value}"
+        lines.append(
+            f"{shown} ({entry.meaning}): roughly {-(-amount // common):,} times the work of {common:,}; "
+            f"up to {entry.dear:,} passes, more must be allowed"
+        )
+    if lines:
+        raise ParameterError(
+            f"{chapter}: "
+            + "\n  ".join(lines)
+            + "\n  To run it all the same: --allow-expensive for a "
+            "build, -p allow_expensive True for a notebook by itself"
+        )
+
+
+def validate(
+    chapter: str, values: Mapping[str, Any], usual: Mapping[str, Any] | None = None
+) -> Parameters:
     """Read the parameters of a chapter.
+
+    Parameters
+    ----------
+    chapter
+        Its name.
+    values
+        All of its parameters.
+    usual
+        What stood there before anybody changed it, for messages on what a change costs.
 
     Raises
     ------
     ParameterError
         If the chapter does not exist, or a parameter is unknown, missing, of the wrong type or out
-        of range: one line for each, and for an unknown one the list of those that exist.
+        of range: one line for each, and for an unknown one the list of those that exist. Also if
+        one makes far more work than any profile, and `allow_expensive` does not say that it may.
     """
     if chapter not in CHAPTERS:
         raise ParameterError(
@@ -254,7 +346,7 @@ def validate(chapter: str, values: Mapping[str, Any]) -> Parameters:
         )
     known = taken(chapter)
     try:
-        return _model(chapter).model_validate(dict(values))
+        parameters = _model(chapter).model_validate(dict(values))
     except ValidationError as error:
         lines = []
         for problem in error.errors():
@@ -272,3 +364,6 @@ def validate(chapter: str, values: Mapping[str, Any]) -> Parameters:
                 about = f" ({VOCABULARY[name].meaning})" if name in known else ""
                 lines.append(f"{name}{given}: {reason}{about}")
         raise ParameterError(f"{chapter}: " + "\n  ".join(lines)) from None
+    if not getattr(parameters, "allow_expensive", False):
+        _refuse_expensive(chapter, parameters, usual or {})
+    return parameters

@@ -12,25 +12,15 @@ from typing import Any
 import yaml
 
 from helpers import paths
-from helpers.parameters import CHAPTERS, ParameterError, Parameters, suggest, taken, validate
-
-
-def notebook_parameters(chapter: str, namespace: Mapping[str, Any]) -> Parameters:
-    """Read a notebook's own parameters from its `globals()`.
-
-    To be called before the notebook defines anything else. papermill only warns about a parameter
-    that a notebook does not have, so whatever else stands in the namespace as a plain value was
-    meant as a parameter and is refused by name.
-    """
-    known = taken(chapter)
-    plain = (bool, int, float, str, list, tuple, dict, type(None))
-    values = {
-        name: value
-        for name, value in namespace.items()
-        if name in known
-        or (isinstance(value, plain) and not name.startswith("_") and name not in ("In", "Out"))
-    }
-    return validate(chapter, values)
+from helpers.parameters import (
+    CHAPTERS,
+    ParameterError,
+    Parameters,
+    follow,
+    suggest,
+    taken,
+    validate,
+)
 
 
 @dataclass(frozen=True)
@@ -116,6 +106,43 @@ def profile_names() -> list[str]:
     return sorted(path.stem for path in paths.PROFILES.glob("*.yaml"))
 
 
+def _read(name: str) -> dict[str, Any]:
+    """Read ``profiles/NAME.yaml``, and check that it has the entries of a profile."""
+    path = paths.PROFILES / f"{name}.yaml"
+    if not path.is_file():
+        raise ParameterError(
+            f"no profile {name!r}{suggest(name, profile_names())}; there are "
+            f"{', '.join(profile_names())}"
+        )
+    content = yaml.safe_load(path.read_text())
+    expected = {"purpose", "common", "datasets", "chapters", "runs"}
+    if not isinstance(content, dict) or set(content) - {"minutes"} != expected:
+        raise ParameterError(
+            f"{path.name} must have exactly the entries {sorted(expected)}, and may have minutes"
+        )
+    return content
+
+
+def _layers(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Name what a profile sets, by where it stands in the file."""
+    layers = {"common": content["common"]}
+    for group in ("datasets", "chapters"):
+        layers |= {f"{group}.{key}": value for key, value in content[group].items()}
+    return {source: values or {} for source, values in layers.items()}
+
+
+def _values(content: Mapping[str, Any], chapter: str, dataset: str) -> dict[str, Any]:
+    """Put what a profile sets for a chapter on a data set in the place of the notebook's own values."""
+    layers, values = _layers(content), notebook_defaults(chapter)
+    entry = f"{chapter}:{dataset}" if dataset else chapter
+    for source in ("common", f"datasets.{dataset}", f"chapters.{chapter}", f"chapters.{entry}"):
+        layer = layers.get(source, {})
+        if source.startswith("chapters.") and set(layer) - set(values):
+            validate(chapter, values | layer)  # raises: unknown parameter
+        values = follow(values, {key: layer[key] for key in layer if key in values})
+    return values | ({"dataset": dataset} if dataset else {})
+
+
 def load_profile(
     name: str, *, overrides: Mapping[str, Any] | None = None, only: Iterable[str] = ()
 ) -> Profile:
@@ -135,57 +162,33 @@ def load_profile(
     ParameterError
         Before anything runs, if anything in the profile or the overrides does not exist or fit.
     """
-    path = paths.PROFILES / f"{name}.yaml"
-    if not path.is_file():
-        raise ParameterError(
-            f"no profile {name!r}{suggest(name, profile_names())}; there are "
-            f"{', '.join(profile_names())}"
-        )
-    content = yaml.safe_load(path.read_text())
-    expected = {"purpose", "common", "datasets", "chapters", "runs"}
-    if not isinstance(content, dict) or set(content) - {"minutes"} != expected:
-        raise ParameterError(
-            f"{path.name} must have exactly the entries {sorted(expected)}, and may have minutes"
-        )
+    content = _read(name)
     overrides = dict(overrides or {})
     runs = []
-    layers = {"common": content["common"]}
-    layers |= {f"datasets.{key}": value for key, value in content["datasets"].items()}
-    layers |= {f"chapters.{key}": value for key, value in content["chapters"].items()}
     for entry in content["runs"]:
         chapter, _, dataset = entry.partition(":")
         if chapter not in CHAPTERS:
             raise ParameterError(
-                f"{path.name}: no chapter {chapter!r}; there are {', '.join(CHAPTERS)}"
+                f"{name}.yaml: no chapter {chapter!r}; there are {', '.join(CHAPTERS)}"
             )
         if ("dataset" in taken(chapter)) != bool(dataset):
             raise ParameterError(
-                f"{path.name}: {entry!r} "
+                f"{name}.yaml: {entry!r} "
                 + ("takes no data set" if dataset else "needs a data set")
             )
         if "/" in dataset or dataset.endswith(".npz"):
             raise ParameterError(
-                f"{path.name}: {entry!r} names a file; a profile names data sets, and papermill runs "
+                f"{name}.yaml: {entry!r} names a file; a profile names data sets, and papermill runs "
                 "a chapter on arrays of your own (README)"
             )
-        values = notebook_defaults(chapter)
-        sources = ["common", f"datasets.{dataset}", f"chapters.{chapter}", f"chapters.{entry}"]
-        for source in sources:
-            for key, value in (layers.get(source) or {}).items():
-                if key in values:
-                    values[key] = value
-                elif source.startswith("chapters."):
-                    validate(chapter, {**values, key: value})  # raises: unknown parameter
-        if dataset:
-            values["dataset"] = dataset
-        for key, value in overrides.items():
-            if key in values:
-                values[key] = value
-        validate(chapter, values)
+        usual = _values(content, chapter, dataset)
+        given = {key: value for key, value in overrides.items() if key in usual}
+        values = follow(usual, given)
+        validate(chapter, values, usual)
         runs.append(Run(chapter, dataset or None, values))
     known = sorted({key for run in runs for key in run.parameters})
-    for source, values in {**layers, "--set": overrides}.items():
-        for key in values or {}:
+    for source, values in {**_layers(content), "--set": overrides}.items():
+        for key in values:
             if key not in known:
                 raise ParameterError(
                     f"{source}: no chapter of profile {name!r} has a parameter "
@@ -201,3 +204,57 @@ def load_profile(
     if only:
         runs = [run for run in runs if run.name in only or run.chapter in only]
     return Profile(name, content["purpose"], tuple(runs), content.get("minutes") or {})
+
+
+# Whose values a data set brings along where a notebook runs by itself: the first that has it.
+BY_HAND = ("quick", "smoke-real")
+
+
+def _injected(namespace: Mapping[str, Any]) -> set[str]:
+    """Name what papermill has set, equal to the notebook's own value or not."""
+    cells = [text for text in namespace.get("In", []) if text.startswith("# Parameters\n")]
+    statements = [line for text in cells for line in ast.parse(text).body]
+    return {line.targets[0].id for line in statements if isinstance(line, ast.Assign)}
+
+
+def notebook_parameters(chapter: str, namespace: Mapping[str, Any]) -> Parameters:
+    """Read a notebook's own parameters from its `globals()`.
+
+    To be called before the notebook defines anything else. papermill only warns about a parameter
+    that a notebook does not have, so whatever else stands in the namespace as a plain value was
+    meant as a parameter and is refused by name.
+
+    What was neither changed in the notebook nor set by papermill follows what was: `alpha` follows
+    `epsilon`, `member` follows `n_members`, and all sizes follow the data set. What does is printed.
+    """
+    known = taken(chapter)
+    plain = (bool, int, float, str, list, tuple, dict, type(None))
+    values = {
+        name: value
+        for name, value in namespace.items()
+        if name in known
+        or (isinstance(value, plain) and not name.startswith("_") and name not in ("In", "Out"))
+    }
+    contents = {name: _read(name) for name in BY_HAND}
+    written = next(run for run in contents["quick"]["runs"] if run.partition(":")[0] == chapter)
+    usual = _values(contents["quick"], chapter, written.partition(":")[2])  # as published
+    injected = _injected(namespace)
+    given = {
+        name: value
+        for name, value in values.items()
+        if name in injected or name not in usual or value != usual[name]
+    }
+    dataset, causes = str(values.get("dataset", "")), []
+    source = next((name for name in BY_HAND if dataset in contents[name]["datasets"]), None)
+    if source and dataset != usual["dataset"]:
+        usual = _values(contents[source], chapter, dataset)
+        causes = [f"dataset = {dataset!r} (profiles/{source}.yaml)"]
+    settled = follow(usual, given)
+    parameters = validate(chapter, settled, usual)
+    causes += [f"{name} = {given[name]}" for name in ("epsilon", "n_members") if name in given]
+    followed = [
+        f"{name} = {value}" for name, value in settled.items() if value != values.get(name, value)
+    ]
+    if followed:
+        print(f"Not set, and so as fits {', '.join(causes)}: {', '.join(followed)}")
+    return parameters

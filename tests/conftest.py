@@ -31,9 +31,9 @@ paths.NOTEBOOKS = paths.PROJECT / "notebooks"
 paths.PROFILES = paths.PROJECT / "profiles"
 parameters.CHAPTERS = ("01_data", "02_models", "08_findings")
 mode = Literal["good", "error", "die", "leave", "slow"]
-known = ("dataset", "seed", "data_dir", "output_dir", "store_dir")
+known = ("dataset", "allow_expensive", "seed", "data_dir", "output_dir", "store_dir")
 parameters.VOCABULARY = {name: parameters.VOCABULARY[name] for name in known} | {
-    "size": parameters.Parameter(parameters.Count, "12", "how many"),
+    "size": parameters.Parameter(parameters.Count, "12", "how many", 1000),
     "mode": parameters.Parameter(mode, "2", "what to do"),
 }
 
@@ -81,7 +81,7 @@ MODELS = [
     "# Models\n\nWith [Figure 2](#figure-2), [Table 1](#table-1), [below](#Accuracy), "
     "[the data](01_data.ipynb#What-is-there).",
     PARAMETERS + 'dataset: str = "digits"  # data set\nsize: int = 1  # how many\n'
-    'mode: str = "good"  # what to do',
+    'mode: str = "good"  # what to do\nallow_expensive: bool = False  # large sizes',
     SAVE,
     "## Accuracy\n\n$$ \\hat{y} = \\argmin_k \\|x - c_k\\|_2 $$",
     "print('\\r 10%|#    | epoch 1/10', file=sys.stderr)\n"

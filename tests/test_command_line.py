@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from filelock import FileLock
 
 from helpers import paths
@@ -31,6 +32,18 @@ REFUSED = {
     "choice": (["--set", "mode=bad"], ["mode = 'bad'", "'good'"]),
     "second": (["--set", "size=3", "seed=x"], ["seed = 'x'"]),
     "no-value": (["--set", "size"], ["expected name=value"]),
+    "twice": (["--set", "size=3", "--set", "size=4"], ["size is given twice, as 3 and as 4"]),
+    "twice-at-once": (["--set", "size=3", "size=3"], ["size is given twice"]),
+    "expensive": (
+        ["--set", "size=10000"],
+        ["size = 10000 (how many): roughly 5,000 times the work of 2", "--allow-expensive"],
+    ),
+    "flag": (["--set", "allow_expensive=true"], ["use --allow-expensive"]),
+    "runs": (
+        ["--parameters", "02_models"],
+        ["takes one run", "02_models:digits, 02_models:shapes"],
+    ),
+    "beside": (["--parameters", "01_data", "--fresh"], ["does not combine with --fresh"]),
     "output-dir": (["--set", "output_dir=x"], ["use --output DIR"]),
     "store-dir": (["--set", "store_dir=x"], ["use --output DIR"]),
     "data-dir": (["--set", "data_dir=x"], ["use --data-dir DIR"]),
@@ -174,6 +187,30 @@ def test_help_and_list_exit_0_and_build_nothing(sandbox):
     assert "Exit codes" in told.stdout
     assert re.search(r"02_models:shapes +not built yet", listed.stdout)
     assert "pair" in listed.stdout
+    assert not (sandbox.root / "build").exists()
+
+
+def test_expensive_values_pass_with_their_flag(sandbox):
+    done = sandbox.run("--set", "size=10000", "--allow-expensive", "--list")
+    assert done.returncode == 0, done.stderr
+
+
+def test_parameters_of_a_run_are_written_for_papermill(sandbox):
+    done = sandbox.run("--parameters", "02_models:shapes", "--set", "size=7", "--data-dir", "data")
+    assert done.returncode == 0, done.stderr
+    assert "papermill notebooks/02_models.ipynb out.ipynb -f" in done.stdout
+    assert yaml.safe_load(done.stdout) == {
+        "data_dir": str(sandbox.root / "data"),
+        "output_dir": "build",
+        "store_dir": "build/quick/store",
+        "seed": 1,
+        "dataset": "shapes",
+        "size": 7,
+        "mode": "good",
+        "allow_expensive": False,
+    }
+    findings = yaml.safe_load(sandbox.run("--parameters", "08_findings").stdout)
+    assert findings["output_dir"] == "build/quick"  # whose records they read
     assert not (sandbox.root / "build").exists()
 
 

@@ -1,9 +1,9 @@
 import pytest
 
 from helpers.models import ARCHITECTURES
-from helpers.parameters import CHAPTERS, VOCABULARY, ParameterError, taken, validate
+from helpers.parameters import CHAPTERS, VOCABULARY, ParameterError, follow, taken, validate
 from helpers.paths import PROJECT, project_path
-from helpers.profiles import notebook_defaults
+from helpers.profiles import load_profile, notebook_defaults
 
 ATTACKS = notebook_defaults("03_attacks")
 
@@ -27,6 +27,12 @@ BAD = [
     ({"n_train": -1}, "n_train = -1"),
     ({"validation_fraction": 1.0}, "validation_fraction = 1.0"),
     ({"epsilon_grid": []}, r"epsilon_grid = \[\]"),
+    ({"epsilon_grid": [0.1, 0.2, 0.1]}, "0.1 stands there more than once; .*: 0.1, 0.2"),
+    ({"epsilon_grid": "0,0.1,0.1"}, "0.1 stands there more than once"),
+    ({"epsilon_grid": [0.2, 0.1]}, "from small to large, as the curves are drawn: 0.1, 0.2"),
+    ({"steps": 10**9}, "steps = 1000000000 .*200,000,000 times the work of 5; up to 1,000 passes"),
+    ({"epochs": 10**400}, "epochs = 10+ .*more must be allowed"),
+    ({"epsilon_grid": [k / 200 for k in range(200)]}, "epsilon_grid with 200 values .*34 times"),
     ({"epsilon_grid": [0.1, 7]}, "less than or equal to 1"),
     ({"architecture": "lenet"}, "architecture = 'lenet': .*'table_2', 'table_3' or 'inception_v3'"),
     ({"model": "nowhere.keras"}, "model = 'nowhere.keras': there is no file /"),
@@ -38,7 +44,7 @@ BAD = [
 @pytest.mark.parametrize(("change", "message"), BAD, ids=lambda value: str(value)[:30])
 def test_bad_parameters_are_refused_with_a_reason(change, message):
     with pytest.raises(ParameterError, match=message):
-        validate("03_attacks", {**ATTACKS, **change})
+        validate("03_attacks", {**ATTACKS, **change}, usual=ATTACKS)
 
 
 def test_a_model_of_ones_own_leaves_nothing_to_train(tmp_path):
@@ -80,3 +86,47 @@ def test_strings_from_the_command_line_become_values():
 def test_relative_paths_start_at_the_project():
     assert project_path("data") == PROJECT / "data"
     assert str(project_path("/tmp/x")) == "/tmp/x"
+
+
+def test_what_is_expensive_passes_if_allowed():
+    values = {**ATTACKS, "steps": 10**6}
+    with pytest.raises(ParameterError, match="-p allow_expensive True for a notebook"):
+        validate("03_attacks", values)
+    assert validate("03_attacks", {**values, "allow_expensive": True}).steps == 10**6
+
+
+@pytest.mark.parametrize("name", ["n_members", "steps", "restarts", "outside_iterations"])
+def test_the_papers_own_sizes_are_far_from_expensive(name):
+    (run,) = (run for run in load_profile("paper").runs if run.name == "07_beyond:cifar10")
+    assert VOCABULARY[name].dear >= 10 * run.parameters[name]
+
+
+def test_a_data_set_is_shown_once_and_with_noise():
+    data = notebook_defaults("01_data")
+    with pytest.raises(ParameterError, match="digits stands there more than once"):
+        validate("01_data", {**data, "datasets": ["digits", "shapes", "digits"]})
+    with pytest.raises(ParameterError, match="sigma = 0 leaves nothing to show"):
+        validate("01_data", {**data, "sigma": 0})
+
+
+STANDING = {"epsilon": 0.1, "alpha": 0.025, "n_members": 4, "member": 4}
+
+
+@pytest.mark.parametrize(
+    ("given", "followed"),
+    [
+        ({"epsilon": 0.02}, {"alpha": 0.005}),
+        ({"epsilon": "0.2"}, {"alpha": 0.05}),
+        ({"epsilon": 0.02, "alpha": 0.01}, {}),
+        ({"alpha": 0.01}, {}),
+        ({"epsilon": -1}, {}),
+        ({"epsilon": "x"}, {}),
+        ({"n_members": 3}, {"member": 3}),
+        ({"n_members": 12}, {}),
+        ({"n_members": 3, "member": 2}, {}),
+        ({"n_members": None}, {}),
+    ],
+    ids=str,
+)
+def test_what_is_not_given_follows(given, followed):
+    assert follow(STANDING, given) == STANDING | given | followed

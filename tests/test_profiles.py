@@ -111,3 +111,62 @@ def test_a_wrong_profile_is_refused(tmp_path, monkeypatch, changes, message):
     edited(tmp_path, monkeypatch, **changes)
     with pytest.raises(ParameterError, match=message):
         load_profile("mine")
+
+
+def test_overrides_take_along_what_depends_on_them():
+    runs = {
+        run.name: run.parameters for run in load_profile("quick", overrides={"epsilon": 0.02}).runs
+    }
+    assert runs["03_attacks:digits"]["alpha"] == 0.005  # a quarter, as in the profile
+    assert runs["03_attacks:shapes"]["alpha"] == 0.005
+    (run,) = load_profile("quick", overrides={"n_members": 3}, only=["04_ensembles:digits"]).runs
+    assert run.parameters["member"] == 3
+
+
+def by_hand(chapter, papermill=(), **edits):
+    """Validate what a notebook's kernel holds after edits of its cell and papermill's `-p`."""
+    cell = "# Parameters\n" + "".join(f"{name} = {value!r}\n" for name, value in papermill)
+    history = ["", "epsilon: float = 0.1", "%matplotlib", cell] if papermill else []
+    namespace = notebook_defaults(chapter) | edits | dict(papermill)
+    return notebook_parameters(chapter, namespace | {"In": history})
+
+
+@pytest.mark.parametrize("way", ["papermill", "edit"])
+def test_a_notebook_by_itself_follows_what_was_set(way, capsys):
+    def run(chapter, **given):
+        return by_hand(chapter, given.items()) if way == "papermill" else by_hand(chapter, **given)
+
+    assert run("03_attacks", epsilon=0.02).alpha == 0.005
+    assert capsys.readouterr().out == "Not set, and so as fits epsilon = 0.02: alpha = 0.005\n"
+    assert run("04_ensembles", n_members=3).member == 3
+    assert capsys.readouterr().out == "Not set, and so as fits n_members = 3: member = 3\n"
+    assert run("03_attacks", steps=7).alpha == 0.025
+    assert capsys.readouterr().out == ""
+
+
+def test_a_data_set_brings_its_own_values_unless_told_otherwise(capsys):
+    mnist = by_hand("03_attacks", {"dataset": "mnist"}.items())
+    expected = load_profile("smoke-real", only=["03_attacks:mnist"]).runs[0].parameters
+    assert mnist.model_dump() == expected
+    told = capsys.readouterr().out
+    assert told.startswith("Not set, and so as fits dataset = 'mnist' (profiles/smoke-real.yaml): ")
+    assert "epsilon = 0.15" in told
+    given = {"dataset": "mnist", "epsilon": 0.1, "epochs": 4}  # as the notebook has them for digits
+    mnist = by_hand("03_attacks", given.items())
+    assert (mnist.epsilon, mnist.epochs, mnist.batch_size) == (0.1, 4, 128)
+    assert mnist.alpha == pytest.approx(0.1 * expected["alpha"] / expected["epsilon"])
+    assert by_hand("04_ensembles", dataset="tiny_imagenet").member == 2  # the section has none
+
+
+def test_a_file_of_ones_own_leaves_the_values_as_they_stand(capsys):
+    own = by_hand("02_models", {"dataset": "my/images.npz"}.items())
+    assert own.model_dump() == notebook_defaults("02_models") | {"dataset": "my/images.npz"}
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_a_build_runs_with_exactly_its_own_parameters(name, capsys):
+    for run in load_profile(name).runs:
+        parameters = by_hand(run.chapter, run.parameters.items())
+        assert parameters.model_dump() == run.parameters
+    assert capsys.readouterr().out == ""

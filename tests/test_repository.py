@@ -8,11 +8,12 @@ import tomllib
 from collections import Counter
 
 import nbformat
+import papermill
 import pytest
 import yaml
 
 from helpers.datasets import DATASETS
-from helpers.parameters import CHAPTERS, taken, validate
+from helpers.parameters import CHAPTERS, VOCABULARY, follow, taken, validate
 from helpers.paths import NOTEBOOKS, PROJECT
 from helpers.profiles import load_profile, notebook_defaults
 from helpers.reported import read_reported
@@ -77,11 +78,19 @@ def test_the_parameters_cell_holds_described_literals_only(chapter):
     name, notebook = chapter
     (cell,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
     for line in cell.source.splitlines():
-        assert re.fullmatch(r"\w+: \w+ = [^=#]+  # \S.*", line), line
+        assert re.fullmatch(r"\w+: \w+ = [^=#]+  # [^=]+", line), line
     literals = {
         item.target.id: ast.literal_eval(item.value) for item in ast.parse(cell.source).body
     }
     assert set(literals) == set(taken(name))
+
+
+def test_papermill_knows_every_parameter_and_its_meaning(chapter, caplog):
+    name, _ = chapter
+    found = papermill.inspect_notebook(NOTEBOOKS / f"{name}.ipynb")
+    told = {parameter: entry["help"] for parameter, entry in found.items()}
+    assert told == {parameter: VOCABULARY[parameter].meaning for parameter in taken(name)}
+    assert "Unable to parse" not in caplog.text
 
 
 def test_the_first_cells_say_what_the_chapter_is(chapter):
@@ -114,7 +123,7 @@ def test_every_chapter_ends_with_exercises_whose_commands_work(chapter):
         assert (path, out) == (f"notebooks/{name}.ipynb", "out.ipynb")
         assert options[::3] == ["-p"] * (len(options) // 3)
         given = dict(zip(options[1::3], map(parse_value, options[2::3]), strict=True))
-        validate(name, notebook_defaults(name) | given)
+        validate(name, follow(notebook_defaults(name), given))
     assert commands or "./build_report.sh" in last.source
 
 

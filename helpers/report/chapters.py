@@ -17,7 +17,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from helpers.parameters import VOCABULARY
 from helpers.profiles import Run
 from helpers.report import links, mathml
-from helpers.report.stamps import FOLDERS
+from helpers.report.stamps import NO_RESULT
 
 HERE = Path(__file__).parent
 MIME_TYPES = [
@@ -98,7 +98,7 @@ def parameters_table(run: Run) -> str:
         f'<tr><th scope="row"><code>{escape(name)}</code></th><td>{escape(_show(value))}</td>'
         f"<td>{escape(VOCABULARY[name].meaning)}</td></tr>"
         for name, value in run.parameters.items()
-        if name not in FOLDERS
+        if name not in NO_RESULT
     )
     return (
         '<details class="parameters"><summary>Parameters of this run</summary><table><thead>'

@@ -14,7 +14,7 @@ from helpers import paths
 from helpers.parameters import ParameterError
 from helpers.profiles import profile_names
 from helpers.report.build import FAILED, build
-from helpers.report.plan import Job, plan, why
+from helpers.report.plan import Job, for_papermill, plan, why
 
 BAD_ARGUMENTS = 2
 MANY = ("--only", "--set")
@@ -36,6 +36,7 @@ Examples:
   ./build_report.sh smoke-real --data-dir ~/data
   ./build_report.sh quick --only 03_attacks --set epsilon=0.1 steps=20 --output build/try
   ./build_report.sh --compare build/quick build/try
+  ./build_report.sh smoke-real --parameters 03_attacks:mnist > mnist.yaml
 """
 
 
@@ -77,23 +78,21 @@ def list_runs(job: Job) -> None:
         click.echo(f"  {run.name:28} {'done' if causes == [] else why(causes)}")
 
 
-def show_comparison(
-    context: click.Context, folders: tuple[Path, Path], output: Path | None
-) -> None:
-    """Compare two builds; no other option but ``--output`` has a meaning then."""
+def alone(context: click.Context, option: str, takes: str, *fitting: str) -> None:
+    """Refuse what has no meaning beside an option that builds nothing."""
+    for parameter in context.command.params:
+        given = context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+        if given and parameter.name not in fitting:
+            argument = isinstance(parameter, click.Argument)
+            name = repr(context.params[parameter.name]) if argument else parameter.opts[0]
+            refuse(f"{option} does not combine with {name}: it takes {takes}")
+
+
+def show_comparison(folders: tuple[Path, Path], output: Path | None) -> None:
     from helpers.report.compare import (
         compare,
     )  # scipy takes a second that a build need not wait for
 
-    for parameter in context.command.params:
-        given = context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
-        if given and parameter.name not in ("compare", "output"):
-            argument = isinstance(parameter, click.Argument)
-            name = repr(context.params[parameter.name]) if argument else parameter.opts[0]
-            refuse(
-                f"--compare does not combine with {name}: it takes exactly two folders, and no option "
-                "beside them but --output DIR"
-            )
     try:
         click.echo(compare(*folders, output))
     except ValueError as error:
@@ -141,6 +140,17 @@ def refuse(error: Exception | str) -> NoReturn:
     is_flag=True,
     help="When all is done, copy the build to reports/PROFILE and write its results into the README.",
 )
+@click.option(
+    "--allow-expensive",
+    is_flag=True,
+    help="Let pass values of --set or the profile that take far longer than any profile's here.",
+)
+@click.option(
+    "--parameters",
+    "parameters_of",
+    metavar="RUN",
+    help="Print a run's parameters (03_attacks:mnist) as YAML for papermill's -f; nothing is built.",
+)
 @click.option("--list", "listing", is_flag=True, help="List profiles and runs; nothing is built.")
 @click.option(
     "--compare",
@@ -161,13 +171,27 @@ def command(
     fresh,
     publishing,
     listing,
+    parameters_of,
+    allow_expensive,
     compare,
 ):
     """Execute the chapters of PROFILE (quick unless given) and make one HTML page of them."""
     if compare:
-        return show_comparison(context, compare, output)
+        takes = "exactly two folders, and no option beside them but --output DIR"
+        alone(context, "--compare", takes, "compare", "output")
+        return show_comparison(compare, output)
+    if parameters_of:
+        fitting = ("profile", "overrides", "data_dir", "output", "allow_expensive")
+        takes = "one run, and beside it PROFILE, --set, --data-dir, --output and --allow-expensive"
+        alone(context, "--parameters", takes, "parameters_of", *fitting)
+        only = (parameters_of,)
     try:
-        job = plan(profile, only, overrides, data_dir, output, keep_going=keep_going, fresh=fresh)
+        job = plan(
+            profile, only, overrides, data_dir, output,
+            keep_going=keep_going, fresh=fresh, allow_expensive=allow_expensive,
+        )  # fmt: skip
+        if parameters_of:
+            return click.echo(for_papermill(job), nl=False)
     except yaml.YAMLError as error:
         refuse(f"profiles/{profile}.yaml is not valid YAML: {error}")
     except (ValueError, SyntaxError) as error:

@@ -16,7 +16,7 @@ from helpers.experiment.provenance import now, processor, revision
 from helpers.files import write_atomically
 from helpers.profiles import Profile, Run
 from helpers.report.output import FORMAT, Output
-from helpers.report.stamps import FOLDERS
+from helpers.report.stamps import NO_RESULT
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "matplotlib", "adversarial-robustness-toolbox",
             "papermill", "nbconvert")  # fmt: skip
@@ -64,7 +64,7 @@ def start(profile: Profile) -> dict[str, Any]:
 
 def run_entry(run: Run, status: str, **values: Any) -> dict[str, Any]:
     """One run of the manifest; folders are left out, for they say nothing about the result."""
-    parameters = {key: value for key, value in run.parameters.items() if key not in FOLDERS}
+    parameters = {key: value for key, value in run.parameters.items() if key not in NO_RESULT}
     return {
         "chapter": run.chapter,
         "dataset": run.dataset,

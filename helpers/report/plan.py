@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from helpers import paths
 from helpers.files import trouble
 from helpers.parameters import ParameterError
@@ -21,6 +23,7 @@ OWN_OPTION = {
     "data_dir": "--data-dir DIR",
     "output_dir": "--output DIR",
     "store_dir": "--output DIR (the store is a folder in it)",
+    "allow_expensive": "--allow-expensive",
     "dataset": "--only CHAPTER:DATASET, or the runs of a profile",
 }
 
@@ -62,6 +65,10 @@ def _overrides(texts: tuple[str, ...]) -> dict[str, Any]:
         name, value = parse_set(text)
         if name in OWN_OPTION:
             raise ParameterError(f"--set {name} does not fit: use {OWN_OPTION[name]}")
+        if name in values:
+            raise ParameterError(
+                f"--set {name} is given twice, as {values[name]} and as {value}; give it once"
+            )
         values[name] = value
     return values
 
@@ -98,8 +105,9 @@ def plan(
     data_dir: Path | None,
     output: Path | None,
     *,
-    keep_going: bool,
-    fresh: bool,
+    keep_going: bool = False,
+    fresh: bool = False,
+    allow_expensive: bool = False,
 ) -> Job:
     """Read the arguments into a job.
 
@@ -109,6 +117,8 @@ def plan(
         If anything does not exist or fit.
     """
     values = _overrides(overrides)
+    if allow_expensive:
+        values["allow_expensive"] = True
     whole = load_profile(profile, overrides=values)
     names = [run.name for run in whole.runs]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -129,3 +139,30 @@ def plan(
     )
     check_folder(job.output, profile, fresh=fresh)
     return job
+
+
+def for_papermill(job: Job) -> str:
+    """Write the parameters of the job's one run as YAML for papermill's ``-f``.
+
+    The notebook by itself then takes models from the build's store, and leaves its records alone.
+    """
+    if len(job.selected) > 1:
+        names = ", ".join(run.name for run in job.runs())
+        raise ParameterError(
+            f"--parameters takes one run, and this names {len(job.selected)}: {names}"
+        )
+    (run,) = job.runs()
+    values = {**run.parameters, "store_dir": _from_project(job.output.store)}
+    if job.data_dir:
+        values["data_dir"] = str(job.data_dir)
+    if run.chapter == stamps.FINDINGS:
+        values["output_dir"] = _from_project(job.output.folder)
+    return (
+        f"# {run.name} of the profile {job.profile.name}, for\n"
+        f"# papermill notebooks/{run.chapter}.ipynb out.ipynb -f FILE\n"
+        + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    )
+
+
+def _from_project(path: Path) -> str:
+    return str(path.relative_to(paths.PROJECT) if path.is_relative_to(paths.PROJECT) else path)

@@ -23,7 +23,8 @@ from helpers.profiles import Run, notebook_cells
 from helpers.report.output import Output
 
 FINDINGS = "08_findings"  # reads the records of all other chapters
-FOLDERS = ("data_dir", "output_dir", "store_dir")  # where things lie changes no result
+# Where things lie, and what may be dear, changes no result.
+NO_RESULT = ("data_dir", "output_dir", "store_dir", "allow_expensive")
 REAL_DATA = {
     "mnist": "mnist",
     "cifar10": "cifar-10-batches-bin",
@@ -150,7 +151,7 @@ def stamp(run: Run, output: Output, data_dir: Path, others: tuple[Run, ...]) -> 
     others
         All other runs of the profile; what is there of them counts for the findings.
     """
-    parameters = {key: value for key, value in run.parameters.items() if key not in FOLDERS}
+    parameters = {key: value for key, value in run.parameters.items() if key not in NO_RESULT}
     result = {
         "notebook": _source(run.chapter),
         "parameters": _digest(parameters),
