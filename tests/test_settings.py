@@ -52,7 +52,10 @@ BAD = [
     ({"epsilon_grid": []}, r"epsilon_grid = \[\]"),
     ({"epsilon_grid": [0.1, 7]}, "less than or equal to 1"),
     ({"architecture": "lenet"}, "architecture = 'lenet': .*'table_2', 'table_3' or 'inception_v3'"),
-    ({"model": "nowhere.keras"}, "model = 'nowhere.keras': there is no file /"),
+    (
+        {"model": "nowhere.keras"},
+        "model = 'nowhere.keras': /.*/nowhere.keras: there is no such file",
+    ),
     ({"model": "old.h5"}, r"expected a .keras file; .*\.h5"),
     ({"model": "notebooks"}, "expected a .keras file"),
 ]

@@ -116,11 +116,11 @@ def plan(
             + (f"{', '.join(twice)} is listed twice" if twice else "its list of runs is empty")
         )
     chosen = settings.load_profile(profile, overrides=values, only=only) if only else whole
-    folder = _absolute(output) if output else settings.PROJECT / "build" / profile
+    folder = _absolute(output or settings.PROJECT / "build" / profile)
     job = Job(
         whole,
         frozenset(run.name for run in chosen.runs),
-        Output(folder.resolve()),
+        Output(folder),
         _data_folder(data_dir),
         keep_going=keep_going,
         fresh=fresh,
