@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from helpers.files import no_file
 from helpers.paths import project_path
 
 CHAPTERS = (
@@ -78,8 +79,8 @@ def _keras_file(name: str) -> str:
             "expected a .keras file; keras.models.load_model(old).save('new.keras') makes one of "
             "an .h5 file"
         )
-    if name and not path.is_file():
-        raise ValueError(f"there is no file {path}; a relative path starts at the project's folder")
+    if name and (problem := no_file(path)):
+        raise ValueError(f"{path}: {problem}; a relative path starts at the project's folder")
     return name
 
 

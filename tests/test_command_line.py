@@ -99,6 +99,43 @@ def test_what_git_tracks_is_no_output_folder(sandbox):
     assert sandbox.run("--output", "build/thesis", "--list").returncode == 0
 
 
+@pytest.mark.parametrize("arguments", [["--list"], []])
+@pytest.mark.parametrize(
+    ("target", "words"), [("nowhere", "leads nowhere"), ("train", "leads back to itself")]
+)
+def test_a_broken_link_among_the_data_is_said_in_a_sentence(sandbox, arguments, target, words):
+    profile = sandbox.root / "profiles" / "quick.yaml"
+    profile.write_text(profile.read_text().replace("digits", "mnist"))
+    folder = sandbox.root / "data" / "mnist"
+    folder.mkdir()
+    (folder / "train").symlink_to(target)
+    done = sandbox.run(*arguments)
+    assert done.returncode == 2
+    assert f"Error: {folder / 'train'}: that is a link that {words}; mend or remove" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--data-dir", "--output"])
+def test_a_link_that_leads_back_to_itself_is_refused(sandbox, option):
+    link = sandbox.root / "link"
+    link.symlink_to(link)
+    done = sandbox.run(option, str(link))
+    assert done.returncode == 2
+    assert f"{option} {link}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_data_that_may_not_be_read_are_refused(sandbox):
+    if os.geteuid() == 0:
+        pytest.skip("the superuser may read everything")
+    folder = sandbox.root / "data"
+    folder.chmod(0)
+    done = sandbox.run("--data-dir", str(folder), "--list")
+    folder.chmod(0o755)
+    assert done.returncode == 2
+    assert "its permissions" in done.stderr
+
+
 def test_unwritable_output_is_refused(sandbox):
     if not Path("/proc").is_dir():
         pytest.skip("/proc is the one folder that refuses even the superuser")

@@ -1,6 +1,8 @@
+import contextlib
 import hashlib
 import io
 import json
+import os
 import tarfile
 import threading
 import time
@@ -14,6 +16,7 @@ from helpers import downloads
 from helpers.downloads import Archive, DataError, fetch, matches_stamp, obtain, unpack, write_stamp
 
 CONTENT = bytes(range(256)) * 2000
+SIZE = len(CONTENT)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -39,8 +42,21 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(206 if wanted else 200)
         if wanted:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        if self.path.startswith("/endless"):  # says no length, and does not stop by itself
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while not server.hung_up.is_set():
+                    self.wfile.write(CONTENT)
+            return None
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
+        if self.path.startswith("/drip"):
+            with contextlib.suppress(OSError):
+                for position in range(start, len(content)):
+                    self.wfile.write(content[position : position + 1])
+                    if server.hung_up.wait(0.01):
+                        break
+            return None
         body = content[start:]
         if self.path.startswith("/always") or (
             self.path.startswith(("/cut", "/norange")) and len(server.requests) == 1
@@ -58,10 +74,11 @@ def server(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setattr(downloads, "BACKOFF", 0.01)
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        http.requests = []
+        http.requests, http.hung_up = [], threading.Event()
         thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield http
+        http.hung_up.set()
         http.shutdown()
         thread.join()
 
@@ -74,9 +91,9 @@ def address(server, path):
     return f"http://127.0.0.1:{server.server_port}/{path}"
 
 
-def archive(server, *paths):
+def archive(server, *paths, size=SIZE):
     md5 = hashlib.md5(CONTENT).hexdigest()
-    return Archive("file.bin", md5, tuple(address(server, path) for path in paths))
+    return Archive("file.bin", md5, tuple(address(server, path) for path in paths), size)
 
 
 def test_download_is_whole_and_leaves_nothing_else(server, tmp_path):
@@ -152,6 +169,35 @@ def test_no_network_fails_at_once(server, tmp_path):
     assert time.perf_counter() - start < 5
 
 
+@pytest.mark.parametrize("path", ["plain", "endless"])
+def test_more_than_expected_is_broken_off_and_not_kept(server, tmp_path, path):
+    size = len(CONTENT) - 1
+    with pytest.raises(
+        DataError, match=rf"sends 51\d,\d+ bytes or more, expected at most {size:,}"
+    ):
+        fetch(archive(server, path, size=size), tmp_path)
+    assert len(server.requests) == 1
+    assert names(tmp_path) == []
+
+
+def test_a_server_that_drips_is_left_and_what_came_is_kept(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(downloads, "MINUTE", 0.2)
+    start = time.perf_counter()
+    with pytest.raises(DataError, match=r"127\.0\.0\.1:\d+: sends \d+ bytes a second, less than"):
+        fetch(archive(server, "drip"), tmp_path)
+    assert time.perf_counter() - start < 5
+    kept = (tmp_path / "file.bin.part").read_bytes()
+    assert kept
+    assert kept == CONTENT[: len(kept)]
+    assert fetch(archive(server, "drip", "plain"), tmp_path).read_bytes() == CONTENT
+
+
+def test_official_sizes_are_known():
+    sizes = [archive.size for archives in downloads.ARCHIVES.values() for archive in archives]
+    assert len(sizes) == 6
+    assert max(sizes) < downloads.LARGEST
+
+
 def make_tar(path, *members):
     with tarfile.open(path, "w:gz") as file:
         for name, kind in members:
@@ -196,6 +242,16 @@ def test_unsafe_archive_writes_nothing(tmp_path, make, name, kind, message):
     path = tmp_path / ("a.zip" if make is make_zip else "a.tar.gz")
     make(path, ("top/good", "file"), (name, kind))
     with pytest.raises(DataError, match=message):
+        unpack(path, tmp_path / "out", top="top")
+    assert names(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("make", [make_tar, make_zip])
+def test_an_archive_that_holds_too_much_writes_nothing(tmp_path, monkeypatch, make):
+    monkeypatch.setattr(downloads, "LARGEST", 7)
+    path = tmp_path / ("a.zip" if make is make_zip else "a.tar.gz")
+    make(path, ("top/a", "file"), ("top/b", "file"))
+    with pytest.raises(DataError, match="holds 8 bytes or more, expected at most 7; not unpacked"):
         unpack(path, tmp_path / "out", top="top")
     assert names(tmp_path) == [path.name]
 
@@ -290,6 +346,11 @@ def test_mnist_keeps_its_files_compressed(server, tmp_path, monkeypatch):
 @pytest.mark.parametrize("stamp", ["", "[]", "{}", "\0", json.dumps({"md5": "0"})])
 def test_damaged_stamp_verifies_nothing(tmp_path, stamp):
     (tmp_path / downloads.STAMP).write_text(stamp)
+    assert not matches_stamp(tmp_path, downloads.ARCHIVES["cifar10"][0], {})
+
+
+def test_a_pipe_in_place_of_a_stamp_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / downloads.STAMP)
     assert not matches_stamp(tmp_path, downloads.ARCHIVES["cifar10"][0], {})
 
 

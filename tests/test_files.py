@@ -1,8 +1,10 @@
+import errno
 import hashlib
+import os
 
 import pytest
 
-from helpers.files import file_digest, write_atomically
+from helpers.files import file_digest, no_file, trouble, walk, write_atomically
 
 
 def test_writing_is_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -24,3 +26,44 @@ def test_text_and_bytes(tmp_path):
     write_atomically(tmp_path / "b", b"\x00")
     assert (tmp_path / "a").read_bytes() == "ε".encode()
     assert file_digest(tmp_path / "b") == hashlib.sha256(b"\x00").hexdigest()
+
+
+def test_only_a_regular_file_is_a_file(tmp_path):
+    path = tmp_path / "a"
+    assert no_file(path) == "there is no such file"
+    path.write_text("")
+    assert no_file(path) == ""
+    (tmp_path / "link").symlink_to(path)
+    assert no_file(tmp_path / "link") == ""
+    path.unlink()
+    assert "leads nowhere" in no_file(tmp_path / "link")
+    assert "a folder" in no_file(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    assert "a pipe or a device" in no_file(tmp_path / "pipe")
+
+
+def test_a_file_that_may_not_be_read_is_said_to_be_one(tmp_path, monkeypatch):
+    (tmp_path / "a").write_text("")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # the superuser may read everything
+    assert "permissions" in no_file(tmp_path / "a")
+    assert "permissions" in trouble(PermissionError(errno.EACCES, "Permission denied", "a"))
+
+
+def test_a_walk_follows_links_and_refuses_circles(tmp_path):
+    for name in ("b", "a", "inner/c"):
+        (tmp_path / "real" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "real" / name).write_text(name)
+    folder = tmp_path / "seen"
+    folder.symlink_to("real")
+    assert [(path, status.st_size) for path, status in walk(folder)] == [
+        ("a", 1), ("b", 1), ("inner/c", 7),
+    ]  # fmt: skip
+    (folder / "inner" / "up").symlink_to("..")
+    with pytest.raises(OSError, match="inner/up") as caught:
+        list(walk(folder))
+    assert "leads back" in trouble(caught.value)
+    (folder / "inner" / "up").unlink()
+    (folder / "inner" / "up").symlink_to("nowhere")
+    with pytest.raises(OSError, match="inner/up") as caught:
+        list(walk(folder))
+    assert "leads nowhere" in trouble(caught.value)

@@ -1,9 +1,13 @@
 """Arrays of the user's own: every way in which they may not fit, and what becomes of those that do."""
 
+import os
+import zipfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from helpers import own_data
+from helpers import files, own_data
 from helpers.datasets import DATASETS, DataError, load
 from helpers.paths import PROJECT
 
@@ -56,12 +60,28 @@ def test_grey_images_get_a_channel_and_labels_in_a_column_are_taken(save):
 
 def test_what_captions_and_files_call_it(save):
     data = load(save("mnist.npz"))
-    assert data.name == data.title == data.role == "own_mnist"
+    digest = data.full_digest
+    assert data.name == data.title == data.role == f"own_mnist_{digest[:8]}"
     assert data.status == "own"
-    assert data.label == f"own_mnist (own data, digest {data.full_digest[:16]})"
-    assert load(save("My cats & dogs.2.NPZ.npz")).name == "own_My_cats_dogs_2_NPZ"
-    assert load(save("ø.npz")).name == "own_arrays"
+    assert data.label == f"{data.name} (own data, digest {digest[:16]})"
+    cats = own_data.name_of(Path("My cats & dogs.2.NPZ.npz"), digest)
+    assert cats == f"own_My_cats_dogs_2_NPZ_{digest[:8]}"
     assert not {f"own_{name}" for name in DATASETS} & set(DATASETS)
+
+
+def test_files_of_the_same_letters_are_two_data_sets(save, tmp_path):
+    (tmp_path / "other").mkdir()
+    found = [load(save("ä.npz")), load(save("ö.npz", **arrays(seed=1)))]
+    found += [load(save("images.npz")), load(save("other/images.npz", **arrays(seed=1)))]
+    names = [data.name for data in found]
+    assert len(set(names)) == 4
+    assert all(name.isascii() for name in names)
+    assert load(save("images.npz")).name == names[2]
+
+
+def test_a_long_name_is_cut():
+    name = own_data.name_of(Path("x" * 200 + ".npz"), "0123456789abcdef")
+    assert name == "own_" + "x" * own_data.LONGEST_STEM + "_01234567"
 
 
 def test_class_names_name_the_labels_and_may_name_more(save):
@@ -79,7 +99,7 @@ def test_parts_are_chosen_as_of_any_data_set(save):
     assert load(path, seed=1, n_train=6).digest != small.digest
     assert load(path).digest == load(path, n_train=30, n_test=12).digest
     with pytest.raises(
-        ValueError, match=r"n_test of own_images: 200 .* are 12; .*n_test = 0 for all"
+        ValueError, match=r"n_test of own_images_\w+: 200 .* are 12; .*n_test = 0 for all"
     ):
         load(path, n_test=200)
 
@@ -96,6 +116,12 @@ def test_without_training_no_training_images_are_needed_or_read(save):
         load(path)
 
 
+def one_spoilt(value):
+    x = np.ones((30, 6, 5, 3))
+    x[7, 3, 2, 1] = value
+    return x
+
+
 BAD = {
     "no images": ({"x_test": None}, "x_test missing .there are x_train, y_train, y_test"),
     "no labels": ({"y_test": None}, "y_test missing"),
@@ -106,6 +132,10 @@ BAD = {
     "channels first": ({"x_test": np.zeros((12, 3, 6, 5))}, r"np.moveaxis\(x, 1, -1\)"),
     "empty": ({"x_test": np.zeros((0, 6, 5, 3)), "y_test": np.zeros(0, int)}, "holds no images"),
     "NaN": ({"x_test": np.full((12, 6, 5, 3), np.nan)}, "from nan to nan.*without NaN"),
+    "infinite": ({"x_test": np.full((12, 6, 5, 3), np.inf)}, "from inf to inf.*expected floats"),
+    "one NaN": ({"x_train": one_spoilt(np.nan)}, "x_train .*from nan to nan"),
+    "one infinite": ({"x_train": one_spoilt(-np.inf)}, "x_train .*from -inf to 1"),
+    "no pixels": ({"x_test": np.zeros((12, 0, 5, 3))}, r"holds no images, its shape is \(12, 0"),
     "bytes as floats": ({"x_test": np.full((12, 6, 5, 3), 255.0)}, "to 255.0; .*or uint8"),
     "negative": ({"x_test": np.full((12, 6, 5, 3), -1.0)}, "from -1.0"),
     "integers": ({"x_test": np.full((12, 6, 5, 3), 9)}, "is int64; expected uint8"),
@@ -175,6 +205,48 @@ def test_files_that_hold_no_arrays_are_refused(save, tmp_path):
         np.save(file, arrays()["x_test"])
     with pytest.raises(DataError, match=r"no \.npz file"):
         load(str(path))
+
+
+def test_links_pipes_and_devices_are_refused_at_once(tmp_path):
+    path = tmp_path / "images.npz"
+    for target, message in (
+        ("nowhere", "a link that leads nowhere; mend or remove it; a relative path"),
+        ("/dev/zero", "a pipe or a device, a regular file was expected"),
+    ):
+        path.symlink_to(target)
+        with pytest.raises(DataError, match=message):
+            own_data.read(path)
+        path.unlink()
+    path.symlink_to(path)
+    for read in (own_data.read, lambda path: load(str(path))):
+        with pytest.raises(DataError, match="a link that leads back to itself"):
+            read(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(DataError, match="a pipe or a device"):
+        load(str(path))
+
+
+def test_what_would_not_fit_into_memory_is_refused_unread(save, monkeypatch):
+    path = save()
+    monkeypatch.setattr(files, "most_unpacked", lambda: 3000)
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_: pytest.fail("read"))
+    with pytest.raises(DataError, match=r"takes 4,\d+ bytes unpacked, and at most 3,000 .*fewer"):
+        load(path)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 1, 1), (1, 7, 3)])
+def test_the_smallest_images_are_images(save, shape):
+    given = arrays(shape=shape)
+    assert load(save(**given)).input_shape[:2] == shape[:2]
+    one = load(
+        save(
+            x_test=given["x_test"][:1],
+            y_test=given["y_test"][:1],
+            **{name: given[name] for name in ("x_train", "y_train")},
+        )
+    )
+    assert (len(one.x_test), one.n_classes) == (1, 3)
 
 
 def test_what_counts_as_a_path():

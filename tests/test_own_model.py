@@ -1,6 +1,7 @@
 """A classifier of the user's own: stripped of its softmax, fitted to the images, or refused."""
 
 import json
+import os
 import warnings
 import zipfile
 
@@ -10,10 +11,10 @@ import papermill
 import pytest
 from scipy.special import softmax
 
-from helpers import models, own_model
+from helpers import files, models, own_model, validity
 from helpers.attacks import fgsm
 from helpers.ensembles import Ensemble
-from helpers.evaluation import one, read_records
+from helpers.evaluation import Records, one, read_records
 from helpers.experiments import Experiment
 from helpers.gradients import logits
 from helpers.own_model import load_classifier, network_for
@@ -216,6 +217,73 @@ def test_models_that_cannot_be_attacked_are_refused(save, make, message):
     assert str(path) in str(caught.value)
 
 
+def always(layer, *last):
+    """Call `layer` as in training, also when the model is used."""
+    inputs = keras.Input(SHAPE)
+    outputs = layers.Flatten()(layer(inputs, training=True))
+    for other in (layers.Dense(3), *last):
+        outputs = other(outputs)
+    return keras.Model(inputs, outputs)
+
+
+def inside(model):
+    inputs = keras.Input(SHAPE)
+    return keras.Model(inputs, model(inputs))
+
+
+@keras.saving.register_keras_serializable("tests")
+class Dice(layers.Layer):
+    """Draws whatever it is told about training."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.generator = keras.random.SeedGenerator(0)
+
+    def call(self, inputs):
+        return inputs + keras.random.normal(keras.ops.shape(inputs), 0, 0.1, seed=self.generator)
+
+
+AT_RANDOM = {
+    "noise": (lambda: always(layers.GaussianNoise(0.1, name="hiss")), "hiss was called with tr"),
+    "dropout": (lambda: always(layers.Dropout(0.3, name="hiss")), "hiss was called with training"),
+    "softmax": (
+        lambda: always(layers.GaussianNoise(0.1, name="hiss"), layers.Softmax()),
+        "hiss was",
+    ),
+    "nested": (lambda: inside(always(layers.GaussianNoise(0.1, name="hiss"))), "hiss was called"),
+    "whatever is said": (lambda: body(Dice(), layers.Dense(3)), "something in it draws at random"),
+    "and in probabilities": (
+        lambda: body(Dice(), layers.Dense(3, activation="softmax")),
+        "something in it draws at random",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "message"), AT_RANDOM.values(), ids=AT_RANDOM)
+def test_a_model_that_answers_at_random_is_refused(save, make, message):
+    path = save(make())
+    with pytest.raises(
+        ValueError, match=f"answers differently when asked again: {message}"
+    ) as caught:
+        load_classifier(path, X, CLASSES)
+    assert str(path) in str(caught.value)
+
+
+def augmented():
+    inputs = keras.Input(SHAPE)
+    outputs = layers.Flatten()(layers.GaussianNoise(0.1)(layers.RandomFlip()(inputs)))
+    return keras.Model(inputs, layers.Dense(3)(layers.Dropout(0.5)(outputs)))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [augmented, lambda: inside(augmented()), lambda: always(body(layers.Dense(3), shape=SHAPE))],
+)
+def test_layers_that_draw_in_training_only_are_taken(save, make):
+    own = load_classifier(save(make()), X, CLASSES)
+    assert validity.repeats(own.model, X, logits(own.model, X))
+
+
 def test_a_model_without_an_input_shape_is_refused(save):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras warns of the same
@@ -236,6 +304,18 @@ def test_files_that_hold_no_model_are_refused(save, tmp_path):
     whole = save(body(layers.Dense(3))).read_bytes()
     path.write_bytes(whole[:-200])
     with pytest.raises(ValueError, match="damaged one"):
+        load_classifier(path, X, CLASSES)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ValueError, match="a pipe or a device, a regular file was expected"):
+        load_classifier(path, X, CLASSES)
+
+
+def test_a_model_that_would_not_fit_into_memory_is_not_loaded(save, monkeypatch):
+    path = save(body(layers.Dense(3)))
+    monkeypatch.setattr(files, "most_unpacked", lambda: 3000)
+    monkeypatch.setattr(keras.models, "load_model", lambda *_, **__: pytest.fail("loaded"))
+    with pytest.raises(ValueError, match=r"takes [\d,]+ bytes unpacked, and at most 3,000"):
         load_classifier(path, X, CLASSES)
 
 
@@ -323,9 +403,9 @@ def test_another_model_is_another_piece_of_the_store(own, tmp_path):
     second = experiment(own)
     assert second.original().key != first.original().key
     second.attacked("fgsm", second.original())
-    assert len(list((tmp_path / "store").glob("own_rows-fgsm-*.npz"))) == 2
+    assert len(list((tmp_path / "store").glob("own_rows_*-fgsm-*.npz"))) == 2
     again = experiment(own).attacked("fgsm", experiment(own).original())
-    assert len(list((tmp_path / "store").glob("own_rows-fgsm-*.npz"))) == 2
+    assert len(list((tmp_path / "store").glob("own_rows_*-fgsm-*.npz"))) == 2
     assert again.key != made.key
 
 
@@ -335,8 +415,21 @@ def test_a_model_at_chance_is_refused_with_the_usual_causes(own):
         experiment(own).original()
 
 
+def test_a_model_that_answers_at_random_is_counted_by_the_check(own, tmp_path, monkeypatch):
+    trained = keras.models.load_model(own["model"])
+    inputs = keras.Input(SHAPE)
+    noisy = layers.GaussianNoise(0.05)(inputs, training=True)
+    keras.Model(inputs, trained(noisy)).save(own["model"])
+    monkeypatch.setattr(own_model, "_check_repeats", lambda *_: None)  # which would refuse it
+    noted = experiment(own)
+    noted.logits(noted.original(), noted.clean())
+    checks = noted.check(Records(tmp_path / "out", "03_attacks", "rows", 0))
+    (check,) = [c for c in checks if c.name == "predictions that do not repeat"]
+    assert check.warnings == ("original answers differently when asked again",)
+
+
 def test_a_target_that_does_not_exist_is_refused_before_anything_runs(own):
-    with pytest.raises(ValueError, match="target_class = 4: own_rows has the classes 0 to 3"):
+    with pytest.raises(ValueError, match=r"target_class = 4: own_rows_\w+ has the classes 0 to 3"):
         experiment(own, target_class=4)
 
 
@@ -360,11 +453,12 @@ def test_the_chapter_runs_on_the_users_model_and_images(own, tmp_path):
         NOTEBOOKS / "03_attacks.ipynb", tmp_path / "out.ipynb", parameters=own, progress_bar=False
     )
     found = read_records(tmp_path / "out")
-    assert {record.dataset for record in found} == {"own_rows"}
+    (name,) = {record.dataset for record in found}
+    assert name.startswith("own_rows_")
     told = one(found, quantity="own_model").values
     assert told["softmax_removed"]
     assert told["outputs"] == 4
     clean = one(found, quantity="accuracy", attack="none")
     assert clean.values["n"] == 36
     assert clean.values["accuracy"] > 0.8
-    assert (tmp_path / "out" / "figures" / "figure-03-3-own_rows.svg").is_file()
+    assert (tmp_path / "out" / "figures" / f"figure-03-3-{name}.svg").is_file()

@@ -1,6 +1,8 @@
 import dataclasses
+import errno
 import gzip
 import hashlib
+import os
 import shutil
 import struct
 import subprocess
@@ -148,6 +150,97 @@ def test_missing_file_is_named_and_nothing_overwritten(request, name, entry, the
     with pytest.raises(DataError, match=rf"(?s){entry} missing; there are .*{there}"):
         load(name.replace("tiny", "tiny_imagenet"), data_dir=folder.parent, download=True)
     assert sorted(folder.rglob("*")) == before
+
+
+def in_place_of(path, kind):
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to({"dangling": "nowhere", "loop": path.name, "endless": "/dev/zero"}[kind])
+
+
+ENTRIES = {
+    "mnist": ["train-images-idx3-ubyte.gz"],
+    "cifar10": ["data_batch_3.bin"],
+    "tiny": ["words.txt", "val/val_annotations.txt", "train/n02/images/n02_1.JPEG"],
+}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "dangling", "loop", "endless"])
+@pytest.mark.parametrize(
+    ("name", "entry"), [(name, entry) for name, found in ENTRIES.items() for entry in found]
+)
+def test_what_is_no_regular_file_is_named_at_once(request, name, entry, kind):
+    folder = request.getfixturevalue(name)
+    in_place_of(folder / entry, kind)
+    words = "a pipe or a device" if kind in ("pipe", "endless") else r"a link that leads|back to"
+    with pytest.raises(DataError, match=f"(?s){entry}.*({words})"):
+        load(name.replace("tiny", "tiny_imagenet"), data_dir=folder.parent)
+
+
+@pytest.mark.parametrize("target", ["nowhere", "mnist"])
+def test_a_folder_that_is_a_broken_link_is_not_downloaded_over(tmp_path, target):
+    (tmp_path / "mnist").symlink_to(target)
+    with pytest.raises(DataError, match="mnist: that is a link that leads nowhere; mend or remove"):
+        load("mnist", data_dir=tmp_path)
+    with pytest.raises(DataError, match="no such folder"):
+        load("mnist", data_dir=tmp_path / "mnist")
+
+
+@pytest.mark.parametrize("method", ["is_dir", "iterdir"])
+def test_a_folder_that_may_not_be_read_is_named(mnist, monkeypatch, method):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, method, refuse)  # the superuser may read everything
+    with pytest.raises(DataError, match="its permissions, or those of a folder above it"):
+        load("mnist", data_dir=mnist.parent)
+
+
+def test_a_compressed_file_is_unpacked_no_further_than_it_may_go(mnist, monkeypatch):
+    path = mnist / "train-images-idx3-ubyte.gz"
+    size = readers.MNIST_SIZES[path.stem]
+    path.write_bytes(gzip.compress(bytes(3 * size)))
+    read = []
+    whole = gzip.GzipFile.read
+    monkeypatch.setattr(gzip.GzipFile, "read", lambda file, n=-1: read.append(n) or whole(file, n))
+    with pytest.raises(DataError, match="more than 47,040,016 bytes unpacked"):
+        load("mnist", data_dir=mnist.parent)
+    assert read == [size + 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [("mnist", "t10k-labels-idx1-ubyte"), *[("tiny", e) for e in ENTRIES["tiny"]]],
+)
+def test_a_file_that_is_too_large_is_not_read(request, monkeypatch, name, entry):
+    folder = request.getfixturevalue(name)
+    with (folder / entry).open("ab") as file:
+        file.truncate(20_000_000_000)  # takes no room on disk
+    monkeypatch.setattr(Image, "open", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(DataError, match=f"{entry}: 20,000,000,000 bytes, expected at most"):
+        load(name.replace("tiny", "tiny_imagenet"), data_dir=folder.parent)
+
+
+def test_an_image_of_another_size_is_not_decoded(tiny, monkeypatch):
+    paint(tiny / "train/n02/images/n02_1.JPEG", 0, side=2000)
+    monkeypatch.setattr(Image.Image, "convert", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(DataError, match="2000 x 2000 pixels, not 64 x 64"):
+        readers._decode(tiny / "train/n02/images/n02_1.JPEG")
+
+
+def test_images_behind_a_link_to_their_folder_count(tiny):
+    before = readers.fingerprints("tiny_imagenet", tiny)
+    (tiny / "train/n01").rename(tiny.parent / "moved")
+    (tiny / "train/n01").symlink_to(tiny.parent / "moved")
+    assert readers.fingerprints("tiny_imagenet", tiny) == before
+
+
+def test_text_that_is_none_is_named(tiny):
+    (tiny / "words.txt").write_bytes(b"n01\t\xff")
+    with pytest.raises(DataError, match=r"words\.txt: expected text in UTF-8"):
+        load("tiny_imagenet", data_dir=tiny.parent)
 
 
 def test_files_one_folder_too_high(mnist):

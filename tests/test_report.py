@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -500,14 +501,19 @@ def test_parameters_and_real_data_count(sandbox, tmp_path):
     output, data = Output(sandbox.output), tmp_path / "data"
     (data / "mnist").mkdir(parents=True)
     (data / "mnist" / "train").write_text("123")
-    first = stamps._data(run, data)
+
+    def look():
+        stamps.look_again()
+        return stamps._data(run, data)
+
+    first = look()
     (data / "mnist" / "train").write_text("1234")
-    second = stamps._data(run, data)
+    second = look()
     (data / "mnist" / "test").write_text("1")
-    third = stamps._data(run, data)
+    third = look()
     (data / "mnist" / "test").unlink()
     assert len({first, second, third}) == 3
-    assert stamps._data(run, data) == second
+    assert look() == second
     model = tmp_path / "own.keras"
     own = Run("03_attacks", "digits", {"model": str(model)})
     states_of_model = set()
@@ -518,6 +524,37 @@ def test_parameters_and_real_data_count(sandbox, tmp_path):
     stand_in = Run("02_models", "digits", {"seed": 1, "data_dir": "data"})
     assert stamps._data(stand_in, data) == stamps._data(stand_in, tmp_path)
     assert output.parameters(run, data)["data_dir"] == str(data)
+
+
+def test_a_picture_deep_inside_a_data_set_counts(tmp_path):
+    from helpers.settings import Run
+
+    run = Run("06_tiny_imagenet", "tiny_imagenet", {})
+    picture = tmp_path / "tiny-imagenet-200/train/n01/images/n01_7.JPEG"
+    picture.parent.mkdir(parents=True)
+    found = set()
+    for content, seconds in (("one", 1), ("three", 1), ("three", 2), ("seven", 3)):
+        picture.write_text(content)
+        os.utime(picture, (seconds, seconds))
+        stamps.look_again()
+        found.add(stamps._data(run, tmp_path))
+    assert len(found) == 4
+    picture.rename(picture.with_name("n01_8.JPEG"))
+    stamps.look_again()
+    assert stamps._data(run, tmp_path) not in found
+
+
+def test_a_data_set_is_walked_once_for_all_its_runs(tmp_path, monkeypatch):
+    from helpers.settings import Run
+
+    (tmp_path / "mnist").mkdir()
+    walks = []
+    monkeypatch.setattr(stamps, "walk", lambda folder: walks.append(folder) or [])
+    stamps.look_again()
+    for chapter in ("02_models", "03_attacks", "04_ensembles"):
+        stamps._data(Run(chapter, "mnist", {}), tmp_path)
+    assert walks == [tmp_path / "mnist"]
+    stamps.look_again()
 
 
 def test_findings_run_again_after_another_chapter(built):
