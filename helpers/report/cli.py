@@ -21,8 +21,8 @@ MANY = ("--only", "--set")
 EPILOG = """\b
 Exit codes:
   0  done
-  1  a chapter failed (which one, which cell, and where its executed notebook lies is said), or
-     the page did not pass its checks
+  1  a chapter failed (which one, which cell, and where its executed notebook lies is said),
+     the page did not pass its checks, or the disk is full
   2  bad arguments, an output folder that cannot be used, or another build running in it
   3  the environment could not be set up
 130  interrupted
