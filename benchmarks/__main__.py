@@ -12,11 +12,15 @@ import keras
 import numpy as np
 
 from benchmarks import machine, peers, scipy_lbfgs
-from helpers import attacks, datasets, ensembles, gradients, models
-from helpers.experiments import TRAINING_CODE, random_targets
+from helpers.attacks import steps
+from helpers.data import datasets
+from helpers.defences import bagging
+from helpers.models import gradients
+from helpers.models import networks, training
+from helpers.experiment.experiment import TRAINING_CODE, random_targets
 from helpers.files import write_atomically
-from helpers.lbfgs import lbfgs
-from helpers.store import Store
+from helpers.attacks.lbfgs_attack import lbfgs
+from helpers.experiment.store import Store
 
 PROJECT = Path(__file__).resolve().parents[1]
 BATCH_SIZE = 256
@@ -47,15 +51,15 @@ def subject(name: str, data_dir: Path | None, n_images: int) -> Subject:
     name = name if real else STAND_INS[name]
     epsilon, epochs = SETTINGS[name]
     data = datasets.load(name, data_dir=data_dir, n_train=20000 if real else 0, n_test=0, seed=0)
-    architecture = models.architecture_for(data.input_shape)
+    architecture = networks.architecture_for(data.input_shape)
     training = {
         "epochs": epochs, "batch_size": 128, "learning_rate": 0.001, "patience": 3,
         "validation_fraction": 0.1, "seed": 0,
     }  # fmt: skip
 
     def make(checkpoint):
-        model = models.build(architecture, data.input_shape, data.n_classes, seed=0)
-        history = models.train(model, data.x_train, data.y_train, checkpoint=checkpoint, **training)
+        model = networks.build(architecture, data.input_shape, data.n_classes, seed=0)
+        history = training.train(model, data.x_train, data.y_train, checkpoint=checkpoint, **training)
         return model, history
 
     store = Store(PROJECT / "build" / "benchmarks" / "store")
@@ -187,14 +191,14 @@ def scaling(s: Subject, sizes: list[int], rounds: int) -> list[str]:
     top, few = sizes[-1], sizes[0]
 
     def call(model, n, steps):
-        return lambda: attacks.bim(
+        return lambda: steps.bim(
             model, s.x[:n], s.y[:n], epsilon=epsilon, alpha=alpha, steps=steps,
             batch_size=BATCH_SIZE,
         )  # fmt: skip
 
     # Different weights: TensorFlow computes what is the same for all members once.
     networks = [keras.models.clone_model(s.model) for _ in range(8)]
-    vote = {k: ensembles.Ensemble(networks[:k]) for k in (1, 2, 4, 8)}
+    vote = {k: bagging.Ensemble(networks[:k]) for k in (1, 2, 4, 8)}
     runs = {("images", n): call(s.model, n, 5) for n in sizes}
     runs |= {("steps", k): call(s.model, few * 2, k) for k in (5, 10, 20, 40)}
     runs |= {("members", k): call(model, few, 5) for k, model in vote.items()}

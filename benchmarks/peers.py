@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from helpers import attacks
+from helpers.attacks import steps
 
 ATTACKS = ("fgsm", "bim", "pgd")
 
@@ -35,9 +35,9 @@ def _ours(model, x, y, *, epsilon, alpha, steps, batch_size):
     ball = {"epsilon": epsilon, "batch_size": batch_size}
     walk = {"alpha": alpha, "steps": steps}
     return {
-        "fgsm": lambda: attacks.fgsm(model, x, y, **ball),
-        "bim": lambda: attacks.bim(model, x, y, **ball, **walk),
-        "pgd": lambda: attacks.pgd(model, x, y, restarts=1, seed=0, **ball, **walk),
+        "fgsm": lambda: steps.fgsm(model, x, y, **ball),
+        "bim": lambda: steps.bim(model, x, y, **ball, **walk),
+        "pgd": lambda: steps.pgd(model, x, y, restarts=1, seed=0, **ball, **walk),
     }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from scipy.optimize import fmin_l_bfgs_b
 
-from helpers.lbfgs import CSearch
+from helpers.attacks.lbfgs_attack import CSearch
 
 
 def _gradient_call(model: keras.Model):

@@ -5,8 +5,10 @@ import pytest
 from scipy.optimize import fmin_l_bfgs_b
 from small_models import blobs, linear_model, small_network
 
-from helpers import attacks, gradients, models
-from helpers.lbfgs import lbfgs
+from helpers.attacks import steps
+from helpers.models import gradients
+from helpers.models import networks, training
+from helpers.attacks.lbfgs_attack import lbfgs
 
 EPSILON, ALPHA, STEPS = 0.1, 0.03, 5
 # What the two compute may differ by, where the gradient is not numerically zero.
@@ -17,7 +19,7 @@ CLOSE = 2e-6
 def trained():
     x, y = blobs()
     model = small_network()
-    models.train(
+    training.train(
         model, x, y, epochs=8, batch_size=32, learning_rate=0.01, patience=8,
         validation_fraction=0.2, seed=0,
     )  # fmt: skip
@@ -65,9 +67,9 @@ def test_pixels_are_those_of_art(subject, estimator, attack, norm, targeted):
     labels = ((y + 1) % 3).astype(np.int32) if targeted else y
     options = {"epsilon": EPSILON, "targeted": targeted, "norm": norm}
     if attack == "fgsm":
-        ours = attacks.fgsm(model, x, labels, **options)
+        ours = steps.fgsm(model, x, labels, **options)
     else:
-        ours = attacks.bim(model, x, labels, alpha=ALPHA, steps=STEPS, **options)
+        ours = steps.bim(model, x, labels, alpha=ALPHA, steps=STEPS, **options)
     expected = theirs(estimator, attack, x, labels, norm, targeted)
     slopes = gradients.loss_and_gradient(model)(x, labels)[1]
     certain = np.abs(slopes) > 1e-6
@@ -87,7 +89,7 @@ def test_bim_is_arts_basic_iterative_method(subject, estimator):
         estimator, eps=EPSILON, eps_step=ALPHA, max_iter=STEPS, batch_size=16, verbose=False
     )
     expected = made.generate(x, y=np.eye(3, dtype=np.float32)[y])
-    ours = attacks.bim(model, x, y, epsilon=EPSILON, alpha=ALPHA, steps=STEPS)
+    ours = steps.bim(model, x, y, epsilon=EPSILON, alpha=ALPHA, steps=STEPS)
     assert (np.abs(ours - expected) > CLOSE).mean() < 0.01
 
 

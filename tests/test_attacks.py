@@ -3,18 +3,19 @@ import numpy as np
 import pytest
 from small_models import images, linear_model, small_network
 
-from helpers import attacks, gradients
+from helpers.attacks import steps
+from helpers.models import gradients
 from helpers.evaluation import check_adversarial, distortion
-from helpers.lbfgs import lbfgs
+from helpers.attacks.lbfgs_attack import lbfgs
 
 Y = np.arange(12, dtype=np.int32) % 3
-FGSM = (attacks.fgsm, {"epsilon": 0.1})
-BIM = (attacks.bim, {"epsilon": 0.1, "alpha": 0.03, "steps": 5})
-PGD = (attacks.pgd, {"epsilon": 0.1, "alpha": 0.03, "steps": 5, "restarts": 2, "seed": 0})
+FGSM = (steps.fgsm, {"epsilon": 0.1})
+BIM = (steps.bim, {"epsilon": 0.1, "alpha": 0.03, "steps": 5})
+PGD = (steps.pgd, {"epsilon": 0.1, "alpha": 0.03, "steps": 5, "restarts": 2, "seed": 0})
 ALL = pytest.mark.parametrize(
     ("attack", "options"), [FGSM, BIM, PGD], ids=lambda value: getattr(value, "__name__", "")
 )
-NORMS = pytest.mark.parametrize("norm", attacks.NORMS)
+NORMS = pytest.mark.parametrize("norm", steps.NORMS)
 
 
 def loss(model, x):
@@ -74,28 +75,28 @@ def test_fgsm_on_a_linear_model_is_the_printed_formula():
     logits = x.reshape(12, -1) @ weights
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     expected = x + 0.1 * np.sign((shares - np.eye(3)[Y]) @ weights.T).reshape(x.shape)
-    np.testing.assert_allclose(attacks.fgsm(model, x, Y, epsilon=0.1), expected, atol=1e-6)
+    np.testing.assert_allclose(steps.fgsm(model, x, Y, epsilon=0.1), expected, atol=1e-6)
 
 
 @NORMS
 def test_fgsm_is_one_step_of_bim(norm):
     model, x = small_network(), images()
     np.testing.assert_array_equal(
-        attacks.fgsm(model, x, Y, epsilon=0.1, norm=norm),
-        attacks.bim(model, x, Y, epsilon=0.1, alpha=0.1, steps=1, norm=norm),
+        steps.fgsm(model, x, Y, epsilon=0.1, norm=norm),
+        steps.bim(model, x, Y, epsilon=0.1, alpha=0.1, steps=1, norm=norm),
     )
 
 
 def test_l2_step_has_length_epsilon():
     x = images()
-    x_adv = attacks.fgsm(linear_model(), x, Y, epsilon=0.05, norm="l2")
+    x_adv = steps.fgsm(linear_model(), x, Y, epsilon=0.05, norm="l2")
     np.testing.assert_allclose(distortion(x, x_adv)["l2"], 0.05, atol=1e-6)
 
 
 def test_more_restarts_never_help_the_defender():
     model, x = small_network(), images()
     options = {"epsilon": 0.3, "alpha": 0.1, "steps": 3, "seed": 0}
-    one, many = (attacks.pgd(model, x, Y, restarts=n, **options) for n in (1, 5))
+    one, many = (steps.pgd(model, x, Y, restarts=n, **options) for n in (1, 5))
     right_one, right_many = (gradients.logits(model, z).argmax(-1) == Y for z in (one, many))
     assert not (right_many & ~right_one).any()
     same = right_one == right_many
@@ -105,7 +106,7 @@ def test_more_restarts_never_help_the_defender():
 def test_pgd_repeats_with_its_seed_only():
     model, x = small_network(), images()
     options = {"epsilon": 0.1, "alpha": 0.01, "steps": 1, "restarts": 1}
-    first, again, other = (attacks.pgd(model, x, Y, seed=s, **options) for s in (1, 1, 2))
+    first, again, other = (steps.pgd(model, x, Y, seed=s, **options) for s in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
@@ -113,7 +114,7 @@ def test_pgd_repeats_with_its_seed_only():
 @pytest.mark.parametrize(("norm", "size"), [("linf", 0.1), ("l2", 0.5)])
 def test_noise_has_the_size_of_an_attack(norm, size):
     x = np.full((6, 8, 8, 1), 0.5, np.float32)
-    noisy = attacks.random_noise(x, epsilon=size, seed=0, norm=norm)
+    noisy = steps.random_noise(x, epsilon=size, seed=0, norm=norm)
     np.testing.assert_allclose(distortion(x, noisy)[norm], size, rtol=1e-5)
     assert abs((noisy - x).mean()) < 0.05
 
@@ -121,8 +122,8 @@ def test_noise_has_the_size_of_an_attack(norm, size):
 def test_projection_by_hand():
     x = np.zeros((1, 1, 2, 1), np.float32)
     far = np.array([3.0, 4.0], np.float32).reshape(x.shape)
-    np.testing.assert_allclose(attacks.project_l2(far, x, 1.0).ravel(), [0.6, 0.8], rtol=1e-6)
-    np.testing.assert_allclose(attacks.project_l2(far, x, 9.0), far)
+    np.testing.assert_allclose(steps.project_l2(far, x, 1.0).ravel(), [0.6, 0.8], rtol=1e-6)
+    np.testing.assert_allclose(steps.project_l2(far, x, 9.0), far)
 
 
 BAD = [
@@ -150,12 +151,12 @@ BAD = [
 def test_bad_input_is_refused(change, message):
     good = {"x": images(), "y": Y, "epsilon": 0.1, "alpha": 0.03, "steps": 2}
     with pytest.raises(ValueError, match=message):
-        attacks.bim(linear_model(), **{**good, **change})
+        steps.bim(linear_model(), **{**good, **change})
 
 
 def test_no_restart_is_refused():
     with pytest.raises(ValueError, match="restarts = 0"):
-        attacks.pgd(
+        steps.pgd(
             linear_model(), images(), Y, epsilon=0.1, alpha=0.1, steps=1, restarts=0, seed=0
         )
 
@@ -182,7 +183,7 @@ def test_dlr_finds_what_cross_entropy_finds_even_with_huge_logits():
     for scale in (1, 1e4):
         model.set_weights([scale * weight for weight in linear_model(n_classes=4).get_weights()])
         for loss in ("cross_entropy", "dlr"):
-            made = attacks.bim(model, x, y, loss=loss, **walk)
+            made = steps.bim(model, x, y, loss=loss, **walk)
             accuracy[scale, loss] = (gradients.logits(model, made).argmax(-1) == y).mean()
     assert accuracy[1, "dlr"] == accuracy[1e4, "dlr"]
     assert accuracy[1e4, "dlr"] <= accuracy[1e4, "cross_entropy"]
@@ -194,7 +195,7 @@ def test_targeted_dlr_raises_the_target():
     x = images()
     targets = ((gradients.logits(model, x).argmax(-1) + 1) % 5).astype(np.int32)
     before = gradients.loss_and_gradient(model, "margin")(x, targets)[0]
-    made = attacks.bim(
+    made = steps.bim(
         model, x, targets, epsilon=0.2, alpha=0.05, steps=5, loss="dlr", targeted=True
     )
     assert (gradients.loss_and_gradient(model, "margin")(made, targets)[0] < before).all()

@@ -5,12 +5,12 @@ from small_models import blobs, small_network
 
 from benchmarks import __main__ as benchmark
 from benchmarks import machine, scipy_lbfgs
-from helpers import models
-from helpers.lbfgs import lbfgs
+from helpers.models import networks, training
+from helpers.attacks.lbfgs_attack import lbfgs
 
 
 def test_operations_of_the_table_2_network():
-    model = models.build("table_2", (28, 28, 1), 10, seed=0)
+    model = networks.build("table_2", (28, 28, 1), 10, seed=0)
     forward = 24 * 24 * 25 * 32 + 20 * 20 * 800 * 64 + 6400 * 128 + 128 * 10
     assert machine.flops_of_gradient(model) == 2 * 2 * forward
 
@@ -31,7 +31,7 @@ def test_the_matrix_product_rate_is_a_rate():
 def test_the_reference_solvers_find_what_ours_finds():
     x, y = blobs(60)
     model = small_network()
-    models.train(
+    training.train(
         model, x, y, epochs=8, batch_size=16, learning_rate=0.01, patience=8,
         validation_fraction=0.2, seed=0,
     )  # fmt: skip

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from helpers import claims
+from helpers.findings import claims
 from helpers.evaluation import Record, wilson
-from helpers.ladder import WORST_RUNG
-from helpers.verdicts import ABSENT, FAILS, HOLDS, UNDECIDED, reach_verdict
+from helpers.experiment.ladder import WORST_RUNG
+from helpers.findings.verdicts import ABSENT, FAILS, HOLDS, UNDECIDED, reach_verdict
 
 N = 2000
 CLAIMS = {claim.name: claim for claim in claims.CLAIMS}

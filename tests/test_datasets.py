@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from helpers import synthetic
-from helpers.datasets import DATASETS, choose, load, stand_in, title
+from helpers.data import synthetic
+from helpers.data.datasets import DATASETS, choose, load, stand_in, title
 
 STAND_INS = [name for name, spec in DATASETS.items() if spec.stands_in_for]
 

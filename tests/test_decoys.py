@@ -16,7 +16,7 @@ from helpers.report.output import FORMAT, Output
 from helpers.report.owned import clear, remove_left_overs, remove_run
 from helpers.report.publish import publish
 from helpers.settings import ParameterError
-from helpers.store import Store
+from helpers.experiment.store import Store
 
 NAMES = (
     "notes.txt", "report.pdf", "manifest.txt", "film.part", ".notes.txt.1.abcdefgh.tmp",

@@ -5,7 +5,8 @@ import matplotlib
 import numpy as np
 import pytest
 
-from helpers import figures, models
+from helpers import figures
+from helpers.models import networks, training
 
 IMAGES = np.random.default_rng(0).random((4, 8, 8, 1))
 
@@ -20,7 +21,7 @@ def pictures(figure):
 
 @pytest.fixture(scope="module")
 def inception():
-    return models.build("inception_v3", (64, 64, 3), 10, seed=0, input_size=75, width=0.25)
+    return networks.build("inception_v3", (64, 64, 3), 10, seed=0, input_size=75, width=0.25)
 
 
 @pytest.mark.parametrize(("n_members", "drawn"), [(1, [1]), (4, [1, 2, 3, 4]), (10, [1, 2, 3, 10])])
@@ -59,7 +60,7 @@ def test_inception_diagram_is_read_from_the_model(inception):
     assert "mixed10\n4 branches\n1×1×512" in found
     assert sum(text.startswith("mixed") and "branches" in text for text in found) == 11
 
-    other = models.build("inception_v3", (48, 48, 3), 7, seed=0, input_size=139, width=0.1)
+    other = networks.build("inception_v3", (48, 48, 3), 7, seed=0, input_size=139, width=0.1)
     found = texts(figures.inception_diagram(other))
     assert {"pixels\n48×48×3", "resizing\n139×139×3", "new last layer\n7 classes"} <= set(found)
     filters = other.layers[3].get_layer("mixed0").output.shape[-1]

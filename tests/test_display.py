@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from helpers import display
+from helpers.figures import show
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def shown(monkeypatch):
     pieces = []
     monkeypatch.setattr(display, "display", lambda piece: pieces.append(piece.data))
     yield pieces
-    display.save_to(None)
+    show.save_to(None)
 
 
 def plot(slope=1.0):
@@ -36,7 +36,7 @@ def soup(pieces):
 
 
 def test_figure_has_id_number_caption_and_alt(shown):
-    display.show_figure(
+    show.show_figure(
         plot(), "7", dataset="tiny_shapes", caption="Accuracy, <i>n</i> = 3", alt='a "line" < 1'
     )
     page = soup(shown)
@@ -57,13 +57,13 @@ def test_figure_has_id_number_caption_and_alt(shown):
     ],
 )
 def test_identity(shown, number, dataset, identity):
-    display.show_figure(plot(), number, dataset=dataset, caption="c", alt="a")
+    show.show_figure(plot(), number, dataset=dataset, caption="c", alt="a")
     assert soup(shown).figure["id"] == identity
 
 
 def test_caption_is_escaped_but_for_the_safe_tags(shown):
     caption = "<script>x</script> L<sub>2</sub> & 1 < 2 <b>bold</b> <b onclick='x'>"
-    display.show_figure(plot(), "1", caption=caption, alt="a")
+    show.show_figure(plot(), "1", caption=caption, alt="a")
     assert "<script" not in shown[0]
     assert "onclick='x'>" not in shown[0]
     text = soup(shown).figcaption
@@ -76,7 +76,7 @@ def test_caption_is_escaped_but_for_the_safe_tags(shown):
 @pytest.mark.parametrize("caption", ["<b>open", "closed</i>", "<b><i>crossed</b></i>"])
 def test_unbalanced_tags_are_refused(caption):
     with pytest.raises(ValueError, match=r"closes <|never closes <"):
-        display.show_figure(plot(), "1", caption=caption, alt="a")
+        show.show_figure(plot(), "1", caption=caption, alt="a")
 
 
 @pytest.mark.parametrize(
@@ -93,21 +93,21 @@ def test_unbalanced_tags_are_refused(caption):
 def test_bad_figures_are_refused(shown, change, message):
     wanted = {"number": "7", "caption": "c", "alt": "a"} | change
     with pytest.raises(ValueError, match=message):
-        display.show_figure(plot(), **wanted)
+        show.show_figure(plot(), **wanted)
     assert shown == []
 
 
 @pytest.mark.parametrize(("kind", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG")])
 def test_pictures_are_the_same_every_time(kind, start):
-    first, second = display.render(plot(), kind), display.render(plot(), kind)
+    first, second = show.render(plot(), kind), show.render(plot(), kind)
     assert first == second
     assert first.startswith(start)
-    assert first != display.render(plot(0.5), kind)
+    assert first != show.render(plot(0.5), kind)
     assert b"<dc:date>" not in first
 
 
 def test_figure_is_white_and_self_contained(shown):
-    display.show_figure(plot(), "1", caption="c", alt="a")
+    show.show_figure(plot(), "1", caption="c", alt="a")
     source = soup(shown).img["src"]
     assert source.startswith("data:image/svg+xml;base64,")
     svg = base64.b64decode(source.partition(",")[2]).decode()
@@ -116,16 +116,16 @@ def test_figure_is_white_and_self_contained(shown):
 
 
 def test_files_are_written_where_a_folder_is_set(shown, tmp_path):
-    display.save_to(tmp_path)
-    display.show_figure(plot(), "7", dataset="digits", caption="c", alt="a")
-    display.show_figure(plot(), "01.2", caption="c", alt="a", kind="png")
-    display.show_table(pd.DataFrame({"a": ["x"], "b": [0.123456]}), "4", caption="c")
-    display.save_to(None)
-    display.show_figure(plot(), "8", caption="c", alt="a")
+    show.save_to(tmp_path)
+    show.show_figure(plot(), "7", dataset="digits", caption="c", alt="a")
+    show.show_figure(plot(), "01.2", caption="c", alt="a", kind="png")
+    show.show_table(pd.DataFrame({"a": ["x"], "b": [0.123456]}), "4", caption="c")
+    show.save_to(None)
+    show.show_figure(plot(), "8", caption="c", alt="a")
     files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
     assert files == {"figures/figure-7-digits.svg", "figures/figure-01-2.png", "tables/table-4.csv"}
     assert (tmp_path / "tables/table-4.csv").read_text() == "a,b\nx,0.123456\n"
-    assert (tmp_path / "figures/figure-7-digits.svg").read_bytes() == display.render(plot(), "svg")
+    assert (tmp_path / "figures/figure-7-digits.svg").read_bytes() == show.render(plot(), "svg")
 
 
 def test_table_cells(shown):
@@ -138,7 +138,7 @@ def test_table_cells(shown):
             "within": [True, False],
         }
     )
-    display.show_table(frame, "4", dataset="digits", caption="c")
+    show.show_table(frame, "4", dataset="digits", caption="c")
     page = soup(shown)
     assert page.figure["id"] == "table-4-digits"
     assert page.figure["class"] == ["table"]
@@ -158,14 +158,14 @@ def test_table_cells(shown):
 
 
 def test_numbers_of_a_column_have_the_same_decimals(shown):
-    display.show_table(pd.DataFrame({"a": ["x", "y"], "b": [98.36, 97.0]}), "4", caption="c")
+    show.show_table(pd.DataFrame({"a": ["x", "y"], "b": [98.36, 97.0]}), "4", caption="c")
     assert [cell.text for cell in soup(shown).find_all("td")] == ["98.36", "97.00"]
 
 
 def test_formats_and_index(shown):
     frame = pd.DataFrame({"b": [0.5], "c": [2.0]}, index=pd.Index(["row"], name="a"))
     formats = {"b": ".3f", "c": lambda value: f"<{value}>"}
-    display.show_table(frame, "4", caption="c", index=True, formats=formats)
+    show.show_table(frame, "4", caption="c", index=True, formats=formats)
     page = soup(shown)
     assert page.tbody.th.text == "row"
     assert [cell.text for cell in page.find_all("td")] == ["0.500", "<2.0>"]
@@ -182,17 +182,17 @@ def test_formats_and_index(shown):
 )
 def test_bad_tables_are_refused(shown, frame, change, message):
     with pytest.raises(ValueError, match=message):
-        display.show_table(frame, "4", **{"caption": "c"} | change)
+        show.show_table(frame, "4", **{"caption": "c"} | change)
     assert shown == []
 
 
 def test_markup_is_shown_as_html_and_written_as_text(shown, tmp_path):
     frame = pd.DataFrame({"Name": ["<i>"], "Sign": [Markup('<a href="#x">yes &amp; no</a>')]})
-    display.save_to(tmp_path)
+    show.save_to(tmp_path)
     try:
-        display.show_table(frame, "08.1", caption="Signs.")
+        show.show_table(frame, "08.1", caption="Signs.")
     finally:
-        display.save_to(None)
+        show.save_to(None)
     html = shown[-1]
     assert "&lt;i&gt;" in html
     assert '<td><a href="#x">yes &amp; no</a></td>' in html
@@ -200,7 +200,7 @@ def test_markup_is_shown_as_html_and_written_as_text(shown, tmp_path):
 
 
 def test_headlines_are_escaped_unless_they_are_markup(shown):
-    display.show_headlines(["a < b", Markup("<b>c</b>")])
+    show.show_headlines(["a < b", Markup("<b>c</b>")])
     assert shown[-1] == '<ul id="headlines"><li>a &lt; b</li><li><b>c</b></li></ul>'
     with pytest.raises(ValueError, match="at least one"):
-        display.show_headlines([])
+        show.show_headlines([])

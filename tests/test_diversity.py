@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from small_models import images, linear_model, small_network
 
-from helpers.diversity import error_correlation, gradient_cosine
+from helpers.evaluation.diversity import error_correlation, gradient_cosine
 
 
 def test_error_correlation_by_hand():

@@ -12,8 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from helpers import downloads
-from helpers.downloads import Archive, DataError, fetch, matches_stamp, obtain, unpack, write_stamp
+from helpers.data import download
+from helpers.data.download import Archive, DataError, fetch, matches_stamp, obtain, unpack, write_stamp
 
 CONTENT = bytes(range(256)) * 2000
 SIZE = len(CONTENT)
@@ -138,7 +138,7 @@ def test_part_of_other_content_is_thrown_away(server, tmp_path, part):
 def test_what_arrived_is_kept_for_the_next_run(server, tmp_path):
     with pytest.raises(DataError, match="broke 4 times"):
         fetch(archive(server, "always"), tmp_path)
-    assert len(server.requests) == downloads.TRIES
+    assert len(server.requests) == download.TRIES
     kept = (tmp_path / "file.bin.part").read_bytes()
     assert kept == CONTENT[: len(kept)]
     assert len(kept) > len(CONTENT) // 2
@@ -193,9 +193,9 @@ def test_a_server_that_drips_is_left_and_what_came_is_kept(server, tmp_path, mon
 
 
 def test_official_sizes_are_known():
-    sizes = [archive.size for archives in downloads.ARCHIVES.values() for archive in archives]
+    sizes = [archive.size for archives in download.ARCHIVES.values() for archive in archives]
     assert len(sizes) == 6
-    assert max(sizes) < downloads.LARGEST
+    assert max(sizes) < download.LARGEST
 
 
 def make_tar(path, *members):
@@ -275,7 +275,7 @@ def official(tmp_path, monkeypatch):
     path = make_tar(data / "official.tar.gz", ("top/a.bin", "file"), ("top/b.bin", "file"))
     md5 = hashlib.md5(path.read_bytes()).hexdigest()
     monkeypatch.setitem(
-        downloads.ARCHIVES,
+        download.ARCHIVES,
         "cifar10",
         (Archive("official.tar.gz", md5, ("http://127.0.0.1:9/official.tar.gz",)),),
     )
@@ -287,7 +287,7 @@ def test_obtain_takes_an_archive_put_there_by_hand(official):
     obtain("cifar10", folder, contents)
     assert contents(folder) == {"a.bin": "1234", "b.bin": "1234"}
     assert official.exists()
-    made_of = downloads.ARCHIVES["cifar10"][0]
+    made_of = download.ARCHIVES["cifar10"][0]
     assert matches_stamp(folder, made_of, contents(folder))
     (folder / "a.bin").write_text("5678")
     assert not matches_stamp(folder, made_of, contents(folder))
@@ -338,23 +338,23 @@ def test_obtain_where_nothing_can_be_written(tmp_path):
 
 
 def test_mnist_keeps_its_files_compressed(server, tmp_path, monkeypatch):
-    monkeypatch.setitem(downloads.ARCHIVES, "mnist", (archive(server, "plain"),))
+    monkeypatch.setitem(download.ARCHIVES, "mnist", (archive(server, "plain"),))
     obtain("mnist", tmp_path / "mnist", contents)
     assert names(tmp_path / "mnist") == ["file.bin"]
 
 
 @pytest.mark.parametrize("stamp", ["", "[]", "{}", "\0", json.dumps({"md5": "0"})])
 def test_damaged_stamp_verifies_nothing(tmp_path, stamp):
-    (tmp_path / downloads.STAMP).write_text(stamp)
-    assert not matches_stamp(tmp_path, downloads.ARCHIVES["cifar10"][0], {})
+    (tmp_path / download.STAMP).write_text(stamp)
+    assert not matches_stamp(tmp_path, download.ARCHIVES["cifar10"][0], {})
 
 
 def test_a_pipe_in_place_of_a_stamp_is_not_waited_for(tmp_path):
-    os.mkfifo(tmp_path / downloads.STAMP)
-    assert not matches_stamp(tmp_path, downloads.ARCHIVES["cifar10"][0], {})
+    os.mkfifo(tmp_path / download.STAMP)
+    assert not matches_stamp(tmp_path, download.ARCHIVES["cifar10"][0], {})
 
 
 def test_stamp_of_another_archive_verifies_nothing(tmp_path):
-    write_stamp(tmp_path, downloads.ARCHIVES["cifar10"][0], {"a": "0"})
-    assert matches_stamp(tmp_path, downloads.ARCHIVES["cifar10"][0], {"a": "0"})
-    assert not matches_stamp(tmp_path, downloads.ARCHIVES["tiny_imagenet"][0], {"a": "0"})
+    write_stamp(tmp_path, download.ARCHIVES["cifar10"][0], {"a": "0"})
+    assert matches_stamp(tmp_path, download.ARCHIVES["cifar10"][0], {"a": "0"})
+    assert not matches_stamp(tmp_path, download.ARCHIVES["tiny_imagenet"][0], {"a": "0"})

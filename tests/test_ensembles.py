@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 from small_models import SHAPE, blobs, images, linear_model, small_network
 
-from helpers import attacks, gradients
-from helpers.ensembles import (
+from helpers.attacks import steps
+from helpers.models import gradients
+from helpers.defences.bagging import (
     Ensemble,
     add_noise,
     bootstrap,
@@ -88,7 +89,7 @@ def test_an_ensemble_agrees_with_the_mean_vote_and_can_be_attacked_and_saved(tmp
     predicted = gradients.logits(ensemble, images()).argmax(-1)
     np.testing.assert_array_equal(predicted, vote(logits)[-1])
     y = predicted.astype(np.int32)
-    x_adv = attacks.fgsm(ensemble, images(), y, epsilon=0.2)
+    x_adv = steps.fgsm(ensemble, images(), y, epsilon=0.2)
     call = gradients.loss_and_gradient(ensemble)
     assert (call(x_adv, y)[0] > call(images(), y)[0]).all()
     ensemble.save(tmp_path / "e.keras")

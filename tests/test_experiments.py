@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from helpers import experiments as experiments_module
-from helpers import gradients
-from helpers import store as store_module
+from helpers.experiment import experiment
+from helpers.models import gradients
+from helpers.experiment import store
 from helpers.evaluation import Records, one
-from helpers.experiments import Experiment, random_targets
+from helpers.experiment.experiment import Experiment, random_targets
 from helpers.parameters import validate
 from helpers.profiles import notebook_defaults
 

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 from small_models import SHAPE, images, linear_model, small_network
 
-from helpers import gradients, models
-from helpers.ensembles import Ensemble
+from helpers.models import gradients
+from helpers.models import networks, training
+from helpers.defences.bagging import Ensemble
 
 
 def test_cross_entropy_gradient_of_a_linear_model_is_exact():
@@ -36,7 +37,7 @@ def test_an_images_results_differ_by_no_more_than_rounding_in_any_batch(network)
     if network == "small":
         model, x = small_network(), np.tile(images(), (3, 1, 1, 1))
     else:
-        model = models.build("table_2", (28, 28, 1), 10, seed=0)
+        model = networks.build("table_2", (28, 28, 1), 10, seed=0)
         x = np.random.default_rng(0).uniform(size=(36, 28, 28, 1)).astype(np.float32)
     y = np.arange(36, dtype=np.int32) % 3
     call = gradients.loss_and_gradient(model)

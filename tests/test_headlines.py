@@ -1,8 +1,8 @@
 from test_claims import accuracy, bagging, history, per_batch, retraining
 
-from helpers import claims
+from helpers.findings import claims
 from helpers.evaluation import Record
-from helpers.headlines import headlines, stand_ins
+from helpers.findings.headlines import headlines, stand_ins
 
 
 def checks(*warnings):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from test_experiments import experiment
 
-from helpers import ladder
+from helpers.experiment import ladder
 from helpers.evaluation import Records, select
 
 

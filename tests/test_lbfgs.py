@@ -3,11 +3,11 @@ import pytest
 from scipy.optimize import fmin_l_bfgs_b, rosen, rosen_der
 from small_models import SHAPE, blobs, images, linear_model, small_network
 
-from helpers import gradients
+from helpers.models import gradients
 from helpers.evaluation import check_adversarial
-from helpers.lbfgs import lbfgs
-from helpers.models import train
-from helpers.solver import minimise
+from helpers.attacks.lbfgs_attack import lbfgs
+from helpers.models.training import train
+from helpers.attacks.lbfgs_solver import minimise
 
 Y = np.arange(12, dtype=np.int32) % 3
 

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from small_models import blobs, small_network
 
-from helpers import gradients, models
+from helpers.models import gradients
+from helpers.models import networks, training
 from helpers.evaluation import check_adversarial, distortion
-from helpers.outside_attacks import ATTACKS, attack_from_outside
+from helpers.attacks.art import ATTACKS, attack_from_outside
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +15,7 @@ def trained():
         2, axis=2
     )  # Square's first square covers four fifths of an image
     model = small_network(shape=x.shape[1:])
-    models.train(
+    training.train(
         model, x, y, epochs=8, batch_size=32, learning_rate=0.01, patience=8,
         validation_fraction=0.2, seed=0,
     )  # fmt: skip

@@ -11,13 +11,16 @@ import papermill
 import pytest
 from scipy.special import softmax
 
-from helpers import files, models, own_model, validity
-from helpers.attacks import fgsm
-from helpers.ensembles import Ensemble
+from helpers import files
+from helpers.models import networks, training
+from helpers.models import custom
+from helpers.evaluation import sanity
+from helpers.attacks.steps import fgsm
+from helpers.defences.bagging import Ensemble
 from helpers.evaluation import Records, one, read_records
-from helpers.experiments import Experiment
-from helpers.gradients import logits
-from helpers.own_model import load_classifier, network_for
+from helpers.experiment.experiment import Experiment
+from helpers.models.gradients import logits
+from helpers.models.custom import load_classifier, network_for
 from helpers.parameters import validate
 from helpers.paths import NOTEBOOKS
 from helpers.profiles import notebook_defaults
@@ -281,7 +284,7 @@ def augmented():
 )
 def test_layers_that_draw_in_training_only_are_taken(save, make):
     own = load_classifier(save(make()), X, CLASSES)
-    assert validity.repeats(own.model, X, logits(own.model, X))
+    assert sanity.repeats(own.model, X, logits(own.model, X))
 
 
 def test_a_model_without_an_input_shape_is_refused(save):
@@ -336,17 +339,17 @@ def test_the_report_has_networks_for_its_own_images_only():
 
 @pytest.mark.parametrize("name", ["table_2", "table_3"])
 def test_the_smallest_images_are_just_large_enough(name):
-    side = own_model.SMALLEST[name]
+    side = custom.SMALLEST[name]
     assert network_for(name, (side, side + 9, 5)) == name
-    assert models.build(name, (side, side + 9, 5), 4, seed=0).output_shape == (None, 4)
+    assert networks.build(name, (side, side + 9, 5), 4, seed=0).output_shape == (None, 4)
     with pytest.raises(ValueError, match=f"at least {side} pixels a side, these have {side - 1}"):
         network_for(name, (side + 9, side - 1, 3))
     with pytest.raises(ValueError, match=r"zero or negative|must be positive"):
-        models.build(name, (side + 9, side - 1, 3), 4, seed=0)
+        networks.build(name, (side + 9, side - 1, 3), 4, seed=0)
 
 
 def test_inception_takes_colour_images_only():
-    assert set(own_model.SMALLEST) == set(models.ARCHITECTURES)
+    assert set(custom.SMALLEST) == set(networks.ARCHITECTURES)
     with pytest.raises(ValueError, match="needs images of 3 channels, these have 1"):
         network_for("inception_v3", (64, 64, 1))
 

@@ -1,6 +1,6 @@
 import pytest
 
-from helpers.models import ARCHITECTURES
+from helpers.models.networks import ARCHITECTURES
 from helpers.parameters import CHAPTERS, VOCABULARY, ParameterError, follow, taken, validate
 from helpers.paths import PROJECT, project_path
 from helpers.profiles import load_profile, notebook_defaults

@@ -5,7 +5,7 @@ from test_claims import accuracy, bagging, retraining
 
 from helpers import paths
 from helpers.evaluation import Records
-from helpers.ladder import WORST_RUNG
+from helpers.experiment.ladder import WORST_RUNG
 from helpers.parameters import ParameterError
 from helpers.profiles import load_profile
 from helpers.report.manifest import run_entry

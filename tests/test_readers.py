@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import readers
-from helpers.datasets import load
-from helpers.downloads import ARCHIVES, DataError, write_stamp
+from helpers.data import readers
+from helpers.data.datasets import load
+from helpers.data.download import ARCHIVES, DataError, write_stamp
 from helpers.paths import PROJECT
 
 SHARED = PROJECT.parent / "shared"

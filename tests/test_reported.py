@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from helpers import models
+from helpers.models import networks, training
 from helpers.evaluation import Record, wilson
-from helpers.reported import (
+from helpers.findings.reported import (
     architecture_values,
     consistent_epsilons,
     counterparts,
@@ -101,7 +101,7 @@ def test_every_reported_size_of_tables_2_and_3_is_what_the_models_have():
         ("mnist", "table_2", (28, 28, 1)),
         ("cifar10", "table_3", (32, 32, 3)),
     ):
-        values = architecture_values(models.build(name, shape, 10, seed=0))
+        values = architecture_values(networks.build(name, shape, 10, seed=0))
         record = Record("02_models", dataset, "architecture", values=values)
         entries = [
             entry

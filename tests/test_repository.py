@@ -12,11 +12,11 @@ import papermill
 import pytest
 import yaml
 
-from helpers.datasets import DATASETS
+from helpers.data.datasets import DATASETS
 from helpers.parameters import CHAPTERS, VOCABULARY, follow, taken, validate
 from helpers.paths import NOTEBOOKS, PROJECT
 from helpers.profiles import load_profile, notebook_defaults
-from helpers.reported import read_reported
+from helpers.findings.reported import read_reported
 
 PROJECT_TABLE = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 DIRECT = [

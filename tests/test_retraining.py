@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from small_models import blobs, small_network
 
-from helpers import attacks, gradients, models
-from helpers.retraining import adversarial_retrain
+from helpers.attacks import steps
+from helpers.models import gradients
+from helpers.models import networks, training
+from helpers.defences.retraining import adversarial_retrain
 
 TRAINING = {"batch_size": 32, "learning_rate": 0.01, "patience": 20, "validation_fraction": 0.2}
 
@@ -14,12 +16,12 @@ TRAINING = {"batch_size": 32, "learning_rate": 0.01, "patience": 20, "validation
 def start():
     x, y = blobs()
     model = small_network()
-    models.train(model, x, y, epochs=8, seed=0, **TRAINING)
+    training.train(model, x, y, epochs=8, seed=0, **TRAINING)
     return model.get_weights(), x, y
 
 
 def fgsm(model, x, y):
-    return attacks.fgsm(model, x, y, epsilon=0.12)
+    return steps.fgsm(model, x, y, epsilon=0.12)
 
 
 def robust_accuracy(model, x, y):
@@ -47,7 +49,7 @@ def test_images_are_made_anew_from_the_current_model_and_kept_apart_from_validat
         return x
 
     adversarial_retrain(model, x, y, attack=attack, epochs=2, seed=0, **TRAINING)
-    rows, validation = models.split_validation(y, 0.2, 0)
+    rows, validation = training.split_validation(y, 0.2, 0)
     # Before each epoch the training images, after it those that early stopping watches.
     for call, expected in zip(seen, (rows, validation, rows, validation), strict=True):
         np.testing.assert_array_equal(call[0], x[expected])

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from small_models import linear_model
 
-from helpers import store as store_module
+from helpers.experiment import store
 from helpers.files import file_digest
-from helpers.store import Store, code_digest
+from helpers.experiment.store import Store, code_digest
 
 
 def make_model(calls, model=None):

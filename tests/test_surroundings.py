@@ -12,7 +12,7 @@ import matplotlib
 import pytest
 from conftest import write_notebook
 
-from helpers.display import render
+from helpers.figures.show import render
 from helpers.figures import styled
 
 SETTINGS = {"floatx": "float64", "epsilon": 0.1, "image_data_format": "channels_first"}

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestCentroid
 
-from helpers import synthetic
-from helpers.datasets import load
-from helpers.synthetic import CLASS_NAMES, COLOURS, STYLES, draw
+from helpers.data import synthetic
+from helpers.data.datasets import load
+from helpers.data.synthetic import CLASS_NAMES, COLOURS, STYLES, draw
 
 NAMES = list(STYLES)
 

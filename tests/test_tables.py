@@ -6,13 +6,14 @@ import pandas as pd
 import pytest
 from markupsafe import Markup
 
-from helpers import models, tables
-from helpers.claims import CLAIMS
+from helpers.models import networks, training
+from helpers.figures import tables
+from helpers.findings.claims import CLAIMS
 from helpers.evaluation import Record, wilson
-from helpers.ladder import WORST_RUNG
-from helpers.reported import read_slips
-from helpers.validity import Check
-from helpers.verdicts import VERDICTS, Part, Verdict
+from helpers.experiment.ladder import WORST_RUNG
+from helpers.findings.reported import read_slips
+from helpers.evaluation.sanity import Check
+from helpers.findings.verdicts import VERDICTS, Part, Verdict
 
 
 def record(model, attack, n_correct, n=1000, **parameters):
@@ -30,7 +31,7 @@ def test_class_table():
 
 
 def test_architecture_table_is_the_reports_table_2():
-    model = models.build("table_2", (28, 28, 1), 10, seed=0)
+    model = networks.build("table_2", (28, 28, 1), 10, seed=0)
     frame = tables.architecture_table(model)
     assert frame["Parameters"].tolist() == [
         "32 filters, 5x5 kernel", "64 filters, 5x5 kernel", "(2,2)", "0.25", "",
@@ -43,7 +44,7 @@ def test_architecture_table_is_the_reports_table_2():
 
 
 def test_architecture_table_shows_a_nested_network_as_one_row():
-    model = models.build("inception_v3", (64, 64, 3), 12, seed=0, input_size=75, width=0.1)
+    model = networks.build("inception_v3", (64, 64, 3), 12, seed=0, input_size=75, width=0.1)
     frame = tables.architecture_table(model).set_index("Layer type")
     assert list(frame.index) == ["Resizing", "Rescaling", "InceptionV3", "Dense layer", "Total"]
     assert frame.loc["Resizing", "Parameters"] == "to 75x75 pixels"

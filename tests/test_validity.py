@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from small_models import SHAPE, images, linear_model, small_network
 
-from helpers import gradients, validity
+from helpers.models import gradients
+from helpers.evaluation import sanity
 from helpers.evaluation import Records
 
 Y = np.arange(12, dtype=np.int32) % 3
@@ -24,14 +25,14 @@ def add(records, attack, n_correct, *, model="original", source=None, epsilon=0.
 
 
 def found(records):
-    return {check.name: check.warnings for check in validity.compare(records.all, CLASSES)}
+    return {check.name: check.warnings for check in sanity.compare(records.all, CLASSES)}
 
 
 def test_a_sound_evaluation_gives_no_warning(records):
     for attack, n_correct in (("noise", 38), ("fgsm", 20), ("bim", 10), ("pgd", 9)):
         add(records, attack, n_correct)
     add(records, "fgsm", 30, source="member 1")
-    checks = validity.compare(records.all, CLASSES)
+    checks = sanity.compare(records.all, CLASSES)
     assert all(check.warnings == () for check in checks)
     assert [check.compared for check in checks] == [3, 3, 0, 1, 0, 0]
 
@@ -53,7 +54,7 @@ def test_a_result_that_stands_twice_is_compared_once(records):
     for n_correct, attack in ((20, "fgsm"), (10, "bim")):
         add(records, attack, n_correct)
         add(records, attack, n_correct, sweep="epsilon")
-    assert validity.compare(records.all, CLASSES)[0].compared == 1
+    assert sanity.compare(records.all, CLASSES)[0].compared == 1
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_a_result_that_stands_twice_is_compared_once(records):
 )  # fmt: skip
 def test_signs_of_a_retraining_gone_wrong(attack, after, signs):
     before = {"clean": 0.95, "fgsm": 0.5, "bim": 0.3, "pgd": 0.3}
-    assert validity.retraining_signs(attack, before, after) == signs
+    assert sanity.retraining_signs(attack, before, after) == signs
 
 
 def test_more_steps_that_help_the_defender(records):
@@ -87,7 +88,7 @@ def test_a_few_images_more_are_chance(records):
 def test_steps_that_cannot_reach_the_rim_are_not_more_effort(records):
     add(records, "fgsm", 10)
     add(records, "bim", 25, alpha=0.01)
-    assert validity.compare(records.all, CLASSES)[0].compared == 0
+    assert sanity.compare(records.all, CLASSES)[0].compared == 0
 
 
 def test_noise_that_does_as_much(records):
@@ -114,21 +115,21 @@ def test_a_transfer_that_beats_white_box(records):
 def test_only_equal_epsilon_and_images_are_compared(records):
     add(records, "bim", 30, model="ensemble")
     add(records, "bim", 10, model="ensemble", source="original", epsilon=0.2)
-    assert validity.compare(records.all, CLASSES)[2].compared == 0
+    assert sanity.compare(records.all, CLASSES)[2].compared == 0
 
 
 def test_vanishing_gradients_are_counted():
     model = linear_model()
-    assert validity.vanishing_gradients(model, images(), Y) == 0
+    assert sanity.vanishing_gradients(model, images(), Y) == 0
     weights, bias = model.get_weights()
     model.set_weights([1e4 * weights, bias])  # a softmax that is exactly 0 and 1 in float32
     y = gradients.logits(model, images()).argmax(-1).astype(np.int32)
-    assert validity.vanishing_gradients(model, images(), y) > 0.5
+    assert sanity.vanishing_gradients(model, images(), y) > 0.5
 
 
 def test_a_model_that_draws_at_random_does_not_repeat():
     steady, x = small_network(), images()
-    assert validity.repeats(steady, x, gradients.logits(steady, x))
+    assert sanity.repeats(steady, x, gradients.logits(steady, x))
 
     class Noise(keras.layers.Layer):
         def __init__(self, **kwargs):
@@ -140,7 +141,7 @@ def test_a_model_that_draws_at_random_does_not_repeat():
 
     shaky = keras.Sequential([keras.Input(SHAPE), Noise(), *small_network().layers])
     first = gradients.logits(shaky, x)
-    assert not validity.repeats(shaky, x, first)
+    assert not sanity.repeats(shaky, x, first)
 
 
 def test_an_ensembles_transfer_is_compared_with_the_attack_on_itself_and_its_parts_are_not(records):
@@ -149,7 +150,7 @@ def test_an_ensembles_transfer_is_compared_with_the_attack_on_itself_and_its_par
         about = {"epsilon": 0.1, "vote": "mean", "made_on": "original", "n_members": size}
         correct = np.arange(N) < n_correct
         records.accuracy(correct, model="ensemble", attack="bim", parameters=about)
-    checks = {check.name: check for check in validity.compare(records.all, CLASSES)}
+    checks = {check.name: check for check in sanity.compare(records.all, CLASSES)}
     transfer = checks["transfer beats white-box"]
     assert transfer.compared == 1
     (warning,) = transfer.warnings
@@ -160,7 +161,7 @@ def test_the_worst_of_several_attacks_is_no_transfer(records):
     add(records, "bim", 30, model="ensemble", white_box=True)
     about = {"epsilon": 0.1, "rung": "every member, worst", "n_members": 2}
     records.accuracy(np.arange(N) < 5, model="ensemble", attack="bim", parameters=about)
-    assert validity.compare(records.all, CLASSES)[2].compared == 0
+    assert sanity.compare(records.all, CLASSES)[2].compared == 0
 
 
 @pytest.mark.parametrize(("n_correct", "n_warnings"), [(0, 0), (6, 0), (30, 1)])
@@ -175,7 +176,7 @@ def test_boundless_is_said_of_iterated_attacks_with_room_enough_only(records):
     add(records, "fgsm", 30, epsilon=0.5)
     add(records, "bim", 30, epsilon=0.5, alpha=0.01)
     add(records, "bim", 30, epsilon=0.3, alpha=0.2)
-    assert validity.compare(records.all, CLASSES)[4].compared == 0
+    assert sanity.compare(records.all, CLASSES)[4].compared == 0
 
 
 @pytest.mark.parametrize(("n_correct", "n_warnings"), [(20, 0), (4, 1)])
@@ -185,7 +186,7 @@ def test_a_black_box_that_beats_the_gradient_on_the_same_images(records, n_corre
     for model in ("original", "member 1"):  # the other has no PGD to be compared with
         correct = np.arange(20) < n_correct
         records.accuracy(correct, model=model, attack="square", parameters=parameters)
-    checks = {check.name: check for check in validity.compare(records.all, CLASSES)}
+    checks = {check.name: check for check in sanity.compare(records.all, CLASSES)}
     check = checks["black box beats white-box"]
     assert (check.compared, len(check.warnings)) == (1, n_warnings)
     assert not n_warnings or "100.0% under PGD, but 20.0% under square" in check.warnings[0]

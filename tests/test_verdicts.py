@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from helpers.evaluation import Difference, Record
-from helpers.verdicts import (
+from helpers.findings.verdicts import (
     ABSENT,
     FAILS,
     HOLDS,

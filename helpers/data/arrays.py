@@ -8,9 +8,9 @@ from pathlib import Path
 from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
-from helpers.downloads import DataError
-from helpers.readers import Found, Split
 
+from helpers.data.download import DataError
+from helpers.data.readers import Found, Split
 from helpers.files import file_digest, no_file, too_large
 
 TEST = ("x_test", "y_test")

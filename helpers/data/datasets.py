@@ -14,10 +14,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from helpers.downloads import ARCHIVES, DataError, obtain
-from helpers.readers import FOLDERS, READERS, Found, Split, fingerprints, is_absent, wanted
 
-from helpers import own_data, paths, synthetic
+from helpers import paths
+from helpers.data import arrays as own_data
+from helpers.data import synthetic
+from helpers.data.download import ARCHIVES, DataError, obtain
+from helpers.data.readers import FOLDERS, READERS, Found, Split, fingerprints, is_absent, wanted
 from helpers.files import trouble
 
 __all__ = ["DATASETS", "DataError", "Dataset", "Spec", "load", "stand_in", "title"]
@@ -201,7 +203,7 @@ def load(
     ----------
     name
         A key of `DATASETS`, or the path of an ``.npz`` file with arrays of the user's own
-        (:func:`helpers.own_data.read`); a relative one starts at the project's root.
+        (:func:`helpers.data.arrays.read`); a relative one starts at the project's root.
     data_dir
         Folder that holds the real data sets' folders (None: the project's ``data``); a relative
         one starts at the project's root. Stand-ins need none.

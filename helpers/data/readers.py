@@ -1,7 +1,7 @@
 """Read the three real data sets from their official folder layouts, checking all that is read.
 
 Each reader returns two splits: labels at once, pixels for the images asked for. What is incomplete
-or damaged raises a :class:`~helpers.downloads.DataError` that names the file.
+or damaged raises a :class:`~helpers.data.download.DataError` that names the file.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from helpers.downloads import ARCHIVES, DataError, matches_stamp
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
+from helpers.data.download import ARCHIVES, DataError, matches_stamp
 from helpers.files import file_digest, no_file, walk
 
 FOLDERS = {

@@ -1,5 +1,6 @@
 """From answers to numbers: records, intervals and paired tests, sizes of perturbations."""
 
+from helpers.evaluation.identity import ORIGINAL, ModelId
 from helpers.evaluation.records import (
     FOLDERS,
     Record,
@@ -23,7 +24,9 @@ from helpers.evaluation.statistics import (
 
 __all__ = [
     "FOLDERS",
+    "ORIGINAL",
     "Difference",
+    "ModelId",
     "Record",
     "Records",
     "check_adversarial",

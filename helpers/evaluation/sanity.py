@@ -6,26 +6,15 @@ arXiv 1902.06705; Athalye et al. 2018, arXiv 1802.00420), and warns where it doe
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
-
-import keras
-import numpy as np
 
 from helpers.attacks import ATTACKS
 from helpers.evaluation.identity import ModelId
 from helpers.evaluation.records import Record
 from helpers.evaluation.statistics import mcnemar
-from helpers.models import gradients
 
-# How many images the checks that call a model look at.
-SAMPLE = 64
-# Two calls on the same images may differ by this much in a logit, for rounding.
-REPEATABLE = 1e-3
-ROUNDING = 1e-5  # of a probability
 # A difference between two accuracies on the same images counts below this p-value.
 SIGNIFICANT = 0.05
 
@@ -57,57 +46,6 @@ class Check:
     name: str
     compared: int
     warnings: tuple[str, ...] = ()
-
-
-def vanishing_gradients(model: keras.Model, x: np.ndarray, y: np.ndarray) -> float:
-    """Share of the first images whose cross-entropy gradient is zero in every pixel.
-
-    An attack that follows such a gradient does nothing, and its failure says nothing.
-    """
-    slopes = gradients.loss_and_gradient(model)(x[:SAMPLE], y[:SAMPLE])[1]
-    return float((np.abs(slopes).reshape(len(slopes), -1).max(-1) == 0).mean())
-
-
-def repeats(model: keras.Model, x: np.ndarray, logits: np.ndarray) -> bool:
-    """Tell whether the model gives the same logits again for the first of the images."""
-    again = gradients.logits(model, x[:SAMPLE])
-    same = np.allclose(again, logits[:SAMPLE], rtol=REPEATABLE, atol=REPEATABLE)
-    return bool(same) and not acts_in_training(model, x[:SAMPLE], logits[:SAMPLE])
-
-
-def acts_in_training(model: keras.Model, x: np.ndarray, outputs: np.ndarray) -> list[str]:
-    """Name the layers that make a model another one than was measured.
-
-    Everything here asks with ``training=False``, as ``model.predict`` does. That silences a layer
-    which was called with ``training=True`` while the model was built, so that it draws at random
-    also in use. A layer that does so only when it is trained is none of them.
-
-    Parameters
-    ----------
-    model, x
-        The model, and images.
-    outputs
-        What it answered, asked with ``training=False``.
-    """
-    always = _in_training(keras.saving.serialize_keras_object(model))
-    if not always:
-        return []
-    asked = keras.ops.convert_to_numpy(model(x))
-    return [] if np.allclose(asked, outputs, rtol=REPEATABLE, atol=ROUNDING) else always
-
-
-def _in_training(config: Any) -> list[str]:
-    """Name the layers in a model's configuration that are called with ``training=True``."""
-    if isinstance(config, list):
-        return [name for part in config for name in _in_training(part)]
-    if not isinstance(config, dict):
-        return []
-    calls = config.get("inbound_nodes") or []
-    always = any(call["kwargs"].get("training") is True for call in calls)
-    # Augmentation has it from its own signature, and is silent in use nevertheless.
-    kind = getattr(keras.layers, str(config.get("class_name")), None)
-    always = always and not (kind and "training=True" in str(inspect.signature(kind.call)))
-    return [config.get("name", "a layer")] * always + _in_training(list(config.values()))
 
 
 def compare(records: Iterable[Record], n_classes: int) -> list[Check]:
@@ -240,7 +178,7 @@ def _sizes(records: list[Record], chance: float) -> Iterator[str | bool]:
 def _transfers(records: list[Record]) -> Iterator[str | bool]:
     for white_box, other in _pairs(records, records):
         made_on = other.made_on  # None: the worst of several attacks
-        if other.attack != white_box.attack or made_on in (None, other.model):
+        if other.attack != white_box.attack or made_on is None or other.white_box:
             continue
         yield _better(white_box, other) and (
             f"{white_box.model} under {white_box.attack.upper()}: {_say(white_box)} when attacked "

@@ -372,7 +372,7 @@ class Experiment:
         piece = self._piece(
             "gradients", "arrays", "zero_gradients", {"model": source.spec},
             {"model": source.identity, "data": self.data.digest},
-            ["helpers.evaluation.sanity"], source.pieces,
+            ["helpers.models.answers"], source.pieces,
         )  # fmt: skip
         share = float(self.content(piece)[0]["share"])
         self._zero[source.identity] = share > 0 and (
@@ -384,7 +384,7 @@ class Experiment:
         piece = self._piece(
             "logits", "arrays", "logits", {"model": subject.spec, "attacked": images.spec},
             {"model": subject.identity, "images": images.identity},
-            ["helpers.models.gradients", "helpers.evaluation.sanity"],
+            ["helpers.models.answers"],
             (*subject.pieces, *images.pieces),
         )  # fmt: skip
         made, _ = self.content(piece)

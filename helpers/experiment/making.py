@@ -14,8 +14,7 @@ import numpy as np
 
 from helpers.attacks import ATTACKS
 from helpers.defences import bagging, retraining
-from helpers.evaluation import sanity
-from helpers.models import gradients, training
+from helpers.models import answers, gradients, training
 
 # What is measured after each epoch of retraining, on the first so many test images.
 FOLLOWED, N_FOLLOWED = ("none", "fgsm", "bim", "pgd"), 1000
@@ -139,12 +138,12 @@ def logits(experiment, *, model: dict[str, Any], attacked: dict[str, Any]) -> di
     """Compute a model's logits on images; arrays ``logits`` and ``repeats``."""
     subject, shown = experiment.subject(model), experiment.images(attacked)
     found = gradients.logits(subject.model, shown.x_adv)
-    repeats = sanity.repeats(subject.model, shown.x_adv, found)
+    repeats = answers.repeats(subject.model, shown.x_adv, found)
     return {"logits": found, "repeats": np.array(repeats)}
 
 
 def zero_gradients(experiment, *, model: dict[str, Any]) -> dict[str, np.ndarray]:
     """Measure on how many of the first images a model's gradient is zero; array ``share``."""
     data = experiment.data
-    share = sanity.vanishing_gradients(experiment.subject(model).model, data.x_test, data.y_test)
+    share = answers.vanishing_gradients(experiment.subject(model).model, data.x_test, data.y_test)
     return {"share": np.array(share)}

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from helpers.datasets import DATASETS
+from helpers.data.datasets import DATASETS
 from helpers.evaluation import Record, on_itself, plain, select
+from helpers.evaluation.sanity import Check
+from helpers.experiment.ladder import WORST_RUNG
 from helpers.figures import attacks_of, name_of, percentages
-from helpers.ladder import WORST_RUNG
-from helpers.validity import Check
-from helpers.verdicts import ABSENT, FAILS, HOLDS, UNDECIDED, Claim, Part, Verdict
+from helpers.findings.verdicts import ABSENT, FAILS, HOLDS, UNDECIDED, Claim, Part, Verdict
 
 # Never by colour alone: a sign and a word.
 SIGNS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", ABSENT: "–"}

@@ -9,10 +9,14 @@ from functools import partial
 from itertools import pairwise
 
 import numpy as np
-from helpers.datasets import DATASETS
-from helpers.ladder import WORST_RUNG
-from helpers.reported import PER_BATCH, counterparts, kept_first, read_reported
-from helpers.verdicts import (
+from scipy.stats import binomtest
+
+from helpers.data.datasets import DATASETS
+from helpers.evaluation import Difference, Record, independent_difference, mcnemar, plain, select
+from helpers.experiment.ladder import WORST_RUNG
+from helpers.figures import ATTACK_NAMES
+from helpers.findings.reported import PER_BATCH, counterparts, kept_first, read_reported
+from helpers.findings.verdicts import (
     ABSENT,
     FAILS,
     HOLDS,
@@ -33,10 +37,6 @@ from helpers.verdicts import (
     stand_for,
     worst,
 )
-from scipy.stats import binomtest
-
-from helpers.evaluation import Difference, Record, independent_difference, mcnemar, plain, select
-from helpers.figures import ATTACK_NAMES
 
 ATTACKS = ("fgsm", "bim", "lbfgs")
 LARGE = "06_tiny_imagenet"  # the chapter of the large colour images

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from helpers.datasets import DATASETS
-from helpers.ladder import WORST_RUNG
-from helpers.reported import PER_BATCH, kept_note
-from helpers.verdicts import VERDICTS, Verdict, first, gap, points
 from markupsafe import Markup
 
+from helpers.data.datasets import DATASETS
 from helpers.evaluation import Record, plain, select
+from helpers.experiment.ladder import WORST_RUNG
 from helpers.figures import ATTACK_NAMES
+from helpers.findings.reported import PER_BATCH, kept_note
+from helpers.findings.verdicts import VERDICTS, Verdict, first, gap, points
 
 
 def headlines(records: Sequence[Record], verdicts: Sequence[Verdict]) -> list[str]:

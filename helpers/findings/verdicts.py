@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from helpers.datasets import DATASETS
 from scipy.stats import t as student
 
+from helpers.data.datasets import DATASETS
 from helpers.evaluation import (
     Difference,
     Record,

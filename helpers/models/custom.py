@@ -12,9 +12,8 @@ import keras
 import numpy as np
 from scipy.special import softmax
 
-from helpers import models, validity
-from helpers.attacks import CHECKED
 from helpers.files import file_digest, no_file, too_large
+from helpers.models import answers, networks
 
 # Sides below which a network's layers without padding leave nothing.
 SMALLEST = {"table_2": 10, "table_3": 20, "inception_v3": 1}
@@ -37,7 +36,7 @@ def network_for(architecture: str, input_shape: tuple[int, int, int]) -> str:
             raise ValueError(f"architecture = {architecture!r} {problem}")
         return architecture
     try:
-        return models.architecture_for(input_shape)
+        return networks.architecture_for(input_shape)
     except ValueError as error:
         fit = [name for name in SMALLEST if not _unfit(name, input_shape)]
         choice = f"say with the parameter architecture which to train: {', '.join(fit)}"
@@ -126,7 +125,7 @@ def load_classifier(path: Path, x: np.ndarray, n_classes: int) -> OwnModel:
             f"{path} has {n_outputs} output(s), but the labels have {n_classes} classes; expected one "
             "output for each class, also where there are only two"
         )
-    tried = x[:CHECKED].reshape(-1, *taken)
+    tried = x[: answers.SAMPLE].reshape(-1, *taken)
     before = _outputs(path, model, tried)
     _check_repeats(path, model, tried, before)
     stripped = _are_probabilities(before)
@@ -222,7 +221,7 @@ def _outputs(path: Path, model: keras.Model, x: np.ndarray) -> np.ndarray:
 
 
 def _check_repeats(path: Path, model: keras.Model, x: np.ndarray, outputs: np.ndarray) -> None:
-    layers = validity.acts_in_training(model, x, outputs)
+    layers = answers.acts_in_training(model, x, outputs)
     if not layers and np.allclose(_outputs(path, model, x), outputs, rtol=SAME, atol=SAME):
         return
     what = "something in it draws at random"

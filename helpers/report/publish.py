@@ -139,8 +139,8 @@ def with_results(text: str, table: str) -> str:
 
 def results(folder: Path) -> str:
     """Write the README's results from the records of a published build, as Markdown."""
-    from helpers.claims import judge_all
-    from helpers.headlines import headlines
+    from helpers.findings.claims import judge_all
+    from helpers.findings.headlines import headlines
 
     records = read_records(folder, arrays=True)
     manifest = read_manifest(Output(folder))
@@ -167,9 +167,9 @@ def results(folder: Path) -> str:
 
 def _models(records: Sequence[Record], dataset: str):
     """Find the records of each model's row."""
+    from helpers.experiment.ladder import WORST_RUNG
     from helpers.figures import name_of
-    from helpers.ladder import WORST_RUNG
-    from helpers.reported import PER_BATCH, kept_first
+    from helpers.findings.reported import PER_BATCH, kept_first
 
     accuracies = select(records, dataset=dataset, quantity="accuracy")
     main = plain(accuracies)
