@@ -237,16 +237,14 @@ def follow(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any
     `alpha` stays the same part of `epsilon`, and `member` is one that there is.
     """
     result = {**values, **given}
-    with contextlib.suppress(
-        TypeError, ValueError, ArithmeticError
-    ):  # validation will say what is not a number
+    # What is not a number stays; validation will say so.
+    with contextlib.suppress(TypeError, ValueError, ArithmeticError):
         if "epsilon" in given and "alpha" in values and "alpha" not in given:
             epsilon = float(given["epsilon"])
             if 0 < epsilon <= 1:
                 alpha = values["alpha"] * epsilon / values["epsilon"]
-                result["alpha"] = min(
-                    epsilon, float(f"{alpha:.12g}")
-                )  # 0.05, not 0.05000000000000001
+                alpha = float(f"{alpha:.12g}")  # 0.05, not 0.05000000000000001
+                result["alpha"] = min(alpha, epsilon)
         if "n_members" in given and "member" in values and "member" not in given:
             result["member"] = max(1, min(values["member"], int(given["n_members"])))
     return result
@@ -296,6 +294,12 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
+TO_ALLOW = (
+    "To run it all the same: --allow-expensive for a build, "
+    "-p allow_expensive True for a notebook by itself"
+)
+
+
 def _refuse_expensive(chapter: str, parameters: Parameters, usual: Mapping[str, Any]) -> None:
     lines = []
     for name, value in parameters:
@@ -312,12 +316,7 @@ def _refuse_expensive(chapter: str, parameters: Parameters, usual: Mapping[str, 
             f"up to {entry.dear:,} passes, more must be allowed"
         )
     if lines:
-        raise ParameterError(
-            f"{chapter}: "
-            + "\n  ".join(lines)
-            + "\n  To run it all the same: --allow-expensive for a "
-            "build, -p allow_expensive True for a notebook by itself"
-        )
+        raise ParameterError("\n  ".join([f"{chapter}: {lines[0]}", *lines[1:], TO_ALLOW]))
 
 
 def validate(
@@ -365,6 +364,6 @@ def validate(
                 about = f" ({VOCABULARY[name].meaning})" if name in known else ""
                 lines.append(f"{name}{given}: {reason}{about}")
         raise ParameterError(f"{chapter}: " + "\n  ".join(lines)) from None
-    if not getattr(parameters, "allow_expensive", False):
+    if not getattr(parameters, "allow_expensive", True):
         _refuse_expensive(chapter, parameters, usual or {})
     return parameters

@@ -249,12 +249,10 @@ def notebook_parameters(chapter: str, namespace: Mapping[str, Any]) -> Parameter
     if source and dataset != usual["dataset"]:
         usual = _values(contents[source], chapter, dataset)
         causes = [f"dataset = {dataset!r} (profiles/{source}.yaml)"]
-    settled = follow(usual, given)
+    settled = {name: value for name, value in follow(usual, given).items() if name in values}
     parameters = validate(chapter, settled, usual)
     causes += [f"{name} = {given[name]}" for name in ("epsilon", "n_members") if name in given]
-    followed = [
-        f"{name} = {value}" for name, value in settled.items() if value != values.get(name, value)
-    ]
+    followed = [f"{name} = {value}" for name, value in settled.items() if value != values[name]]
     if followed:
         print(f"Not set, and so as fits {', '.join(causes)}: {', '.join(followed)}")
     return parameters

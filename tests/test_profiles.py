@@ -158,6 +158,12 @@ def test_a_data_set_brings_its_own_values_unless_told_otherwise(capsys):
     assert by_hand("04_ensembles", dataset="tiny_imagenet").member == 2  # the section has none
 
 
+def test_a_parameter_whose_line_was_deleted_is_missing():
+    namespace = {name: value for name, value in ATTACKS.items() if name != "steps"}
+    with pytest.raises(ParameterError, match="'steps' is missing"):
+        notebook_parameters("03_attacks", namespace)
+
+
 def test_a_file_of_ones_own_leaves_the_values_as_they_stand(capsys):
     own = by_hand("02_models", {"dataset": "my/images.npz"}.items())
     assert own.model_dump() == notebook_defaults("02_models") | {"dataset": "my/images.npz"}

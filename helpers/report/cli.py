@@ -89,9 +89,8 @@ def alone(context: click.Context, option: str, takes: str, *fitting: str) -> Non
 
 
 def show_comparison(folders: tuple[Path, Path], output: Path | None) -> None:
-    from helpers.report.compare import (
-        compare,
-    )  # scipy takes a second that a build need not wait for
+    # scipy takes a second that a build need not wait for.
+    from helpers.report.compare import compare
 
     try:
         click.echo(compare(*folders, output))
