@@ -12,7 +12,7 @@ import papermill
 import pytest
 import yaml
 
-from helpers.data.datasets import DATASETS
+from helpers.data import DATASETS
 from helpers.parameters import CHAPTERS, VOCABULARY, follow, taken, validate
 from helpers.paths import NOTEBOOKS, PROJECT
 from helpers.profiles import load_profile, notebook_defaults

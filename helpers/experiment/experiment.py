@@ -17,9 +17,9 @@ import keras
 import numpy as np
 from scipy.special import softmax
 
-from helpers import data as data_sets
 from helpers.attacks import ATTACKS
 from helpers.code import code_digest
+from helpers.data import load
 from helpers.defences.bagging import Ensemble
 from helpers.evaluation.identity import ORIGINAL, ModelId
 from helpers.evaluation.similarity import check_adversarial
@@ -55,7 +55,7 @@ class Experiment:
     def __init__(self, parameters: Parameters):
         self.p = parameters
         self.store = Store(parameters.store_path)
-        self.data = data_sets.load(
+        self.data = load(
             parameters.dataset,
             data_dir=parameters.data_path,
             n_train=parameters.n_train,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from helpers.data.datasets import DATASETS
+from helpers.data import DATASETS
 from helpers.evaluation import Record, on_itself, plain, select
 from helpers.evaluation.sanity import Check
 from helpers.experiment.ladder import WORST_RUNG

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.stats import binomtest
 
-from helpers.data.datasets import DATASETS
+from helpers.data import DATASETS
 from helpers.evaluation import Difference, Record, independent_difference, mcnemar, plain, select
 from helpers.experiment.ladder import WORST_RUNG
 from helpers.figures import ATTACK_NAMES

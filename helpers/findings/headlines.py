@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
-from helpers.data.datasets import DATASETS
+from helpers.data import DATASETS
 from helpers.evaluation import Record, plain, select
 from helpers.experiment.ladder import WORST_RUNG
 from helpers.figures import ATTACK_NAMES

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from helpers.data.datasets import DATASETS
+from helpers.data import DATASETS
 from helpers.evaluation import Record, plain, select
 from helpers.figures import name_of
 from helpers.paths import PROJECT

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t as student
 
-from helpers.data.datasets import DATASETS
+from helpers.data import DATASETS
 from helpers.evaluation import (
     Difference,
     Record,

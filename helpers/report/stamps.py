@@ -17,6 +17,7 @@ from typing import Any
 
 from helpers import paths
 from helpers.code import onednn
+from helpers.data import DATASETS
 from helpers.files import file_digest, trouble, walk
 from helpers.parameters import ParameterError
 from helpers.profiles import Run, notebook_cells
@@ -25,11 +26,6 @@ from helpers.report.output import Output
 FINDINGS = "08_findings"  # reads the records of all other chapters
 # Where things lie, and what may be dear, changes no result.
 NO_RESULT = ("data_dir", "output_dir", "store_dir", "allow_expensive")
-REAL_DATA = {
-    "mnist": "mnist",
-    "cifar10": "cifar-10-batches-bin",
-    "tiny_imagenet": "tiny-imagenet-200",
-}
 PACKAGES = ("tensorflow", "keras", "numpy", "matplotlib", "adversarial-robustness-toolbox")
 KEY = "report"  # in the executed notebook's metadata
 
@@ -95,8 +91,8 @@ def _data(run: Run, data_dir: Path) -> str:
     names = {run.dataset, *run.parameters.get("datasets", [])}
     state = []
     try:
-        for name, folder in REAL_DATA.items():
-            if name in names and (data_dir / folder).is_dir():
+        for folder in (spec.folder for name, spec in DATASETS.items() if name in names):
+            if folder and (data_dir / folder).is_dir():
                 state.append((folder, _files(data_dir / folder)))
         if own := run.parameters.get("model"):
             file = paths.project_path(own)
