@@ -29,8 +29,9 @@ def home(tmp_path, monkeypatch):
     (folder / ".keras" / "keras.json").write_text(json.dumps(SETTINGS))
     (folder / "modules").mkdir()
     (folder / "modules" / "callers_own.py").touch()
-    for name in ("IPYTHONDIR", "KERAS_HOME", "MATPLOTLIBRC", "ONEDNN_MAX_CPU_ISA"):
-        monkeypatch.delenv(name, raising=False)
+    for name in os.environ:
+        if name.startswith(("TF_NUM", "ONEDNN", "IPYTHON", "KERAS", "MATPLOTLIBRC")):
+            monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     return folder
