@@ -173,7 +173,7 @@ def test_models_are_trained_as_the_profile_says_that_a_notebook_names(capsys):
 
 def test_a_profile_without_the_data_set_is_refused():
     with pytest.raises(
-        ParameterError, match="'standard' says nothing of dataset = 'digits'.*mnist"
+        ParameterError, match=r"'standard' says nothing of dataset = 'digits'.*mnist"
     ):
         by_hand("04_ensembles", profile="standard")
     with pytest.raises(ParameterError, match="did you mean 'quick'"):

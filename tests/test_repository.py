@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from helpers.data.datasets import DATASETS
+from helpers.findings.reported import read_reported
 from helpers.parameters import CHAPTERS, VOCABULARY, left_to_profile, taken
 from helpers.paths import NOTEBOOKS, PROJECT
-from helpers.profiles import load_profile, notebook_parameters
-from helpers.findings.reported import read_reported
+from helpers.profiles import load_profile, notebook_defaults, notebook_parameters
 
 PROJECT_TABLE = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 DIRECT = [
