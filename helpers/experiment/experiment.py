@@ -286,7 +286,9 @@ class Experiment:
         code = ["helpers.defences.retraining", "helpers.defences.bagging", ATTACKS[attack].module]
         code += [ATTACKS[name].module for name in making.FOLLOWED] if follow else []
         id = replace(start.id, retrained_on=attack, regenerate=regenerate)
-        name = "_".join(["retrained", attack, regenerate, *([f"member_{member}"] if member else [])])
+        name = "_".join(
+            ["retrained", attack, regenerate, *([f"member_{member}"] if member else [])]
+        )
         piece = self._piece(name, "model", "retrained", arguments, key, code, start.pieces)
         return self._trained(
             id, piece, "retrained", attack=attack, member=member, follow=follow,

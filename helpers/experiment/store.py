@@ -99,7 +99,9 @@ class Store:
                     if file_digest(path) != card["sha256"]:
                         raise ValueError("its content does not match its checksum")
                     content = load(path)
-                    self.used[path.name] = card | {"made": self.used.get(path.name, {}).get("made", False)}
+                    self.used[path.name] = card | {
+                        "made": self.used.get(path.name, {}).get("made", False)
+                    }
                     return content, info
                 except (OSError, ValueError, KeyError, TypeError) as error:
                     self._set_aside(path, error)
