@@ -224,6 +224,11 @@ def walk(call, x, y, start, epsilon, alpha, steps, direction: Direction) -> np.n
         Size of a step; negative to go down the loss.
     direction
         From gradients to directions.
+
+    Returns
+    -------
+    np.ndarray
+        Where it ends, float32 like `x`; `start` stays as it is.
     """
     epsilon, alpha = np.float32(epsilon), np.float32(alpha)
     low, high = np.maximum(x - epsilon, 0), np.minimum(x + epsilon, 1)
