@@ -209,6 +209,7 @@ def noise(model, x, y, *, progress=None, **settings) -> np.ndarray:
 
 def towards_random_classes(model, x, y, *, seed, **settings) -> np.ndarray:
     """:func:`bim`, targeted at a class drawn for each image."""
+    check_images(model, x, y)
     targets = random_targets(y, model.output_shape[-1], seed)
     return bim(model, x, targets, targeted=True, **settings)
 
