@@ -59,7 +59,9 @@ class Scores:
         measures = {}
         if images.attack != "none":
             sizes, found = distortion(images.x, images.x_adv), images.success
-            measures = {k: float(v[found].mean()) if found.any() else None for k, v in sizes.items()}
+            measures = {
+                k: float(v[found].mean()) if found.any() else None for k, v in sizes.items()
+            }
             measures["success"] = float(found.mean())
         return self.records.accuracy(
             predicted == images.y, model=model or subject.id, attack=images.attack,
