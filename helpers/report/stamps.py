@@ -22,7 +22,7 @@ from helpers.parameters import ParameterError
 from helpers.profiles import Run, notebook_cells
 from helpers.report.output import Output
 
-FINDINGS = "08_findings"  # reads the records of all other chapters
+FINDINGS = "09_findings"  # reads the records of all other chapters
 # Where things lie, and what may be dear, changes no result.
 NO_RESULT = ("data_dir", "output_dir", "store_dir", "allow_expensive")
 REAL_DATA = {
