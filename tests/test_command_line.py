@@ -307,7 +307,7 @@ make_environment() {
 """
 
 
-@pytest.mark.parametrize("name", ["build_report.sh", "run_tests.sh", "helpers/report/setup.sh"])
+@pytest.mark.parametrize("name", ["build_report.sh", "run_tests.sh", "scripts/setup.sh"])
 def test_scripts_parse(name):
     subprocess.run(["bash", "-n", PROJECT / name], check=True)
     assert name.endswith("setup.sh") or os.access(PROJECT / name, os.X_OK)

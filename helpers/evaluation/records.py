@@ -289,7 +289,7 @@ def read_records(output: Path, *, arrays: bool = False) -> list[Record]:
         If a table is damaged; names the file.
     """
     newest: dict[str, Path] = {}
-    tables = (Path(output) / "records").glob("*-*.csv")
+    tables = (Path(output) / "records").glob(f"*-{'[0-9a-f]' * 8}.csv")
     for table in sorted(tables, key=lambda path: (path.stat().st_mtime_ns, path.name)):
         newest[table.stem.rpartition("-")[0]] = table
     found: list[Record] = []

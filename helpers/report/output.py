@@ -18,7 +18,7 @@ from helpers.files import file_lock
 from helpers.parameters import CHAPTERS, ParameterError, validate
 from helpers.profiles import Run
 
-FORMAT = "adversarial-examples-report build 1"
+FORMAT = "adversarial-examples-report build 2"
 ORPHAN_SECONDS = 15.0
 
 
@@ -60,6 +60,10 @@ class Output:
         parameters = validate(run.chapter, run.parameters).model_dump(mode="json")
         name = records_name(run.chapter, run.dataset, parameters)
         return self.folder / "records" / f"{name}.csv"
+
+    def pieces(self, run: Run) -> Path:
+        """The table of what a run used from the store, and what that cost when it was made."""
+        return self.records(run).with_suffix(".pieces.csv")
 
     def notebook(self, slug: str) -> Path:
         """The executed notebook; it exists only when the chapter ran to its end."""

@@ -16,20 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from helpers import paths
-from helpers.code import onednn
+from helpers.code import onednn, text_digest
+from helpers.data.readers import FOLDERS as REAL_DATA
+from helpers.evaluation.records import FOLDERS
 from helpers.files import file_digest, trouble, walk
-from helpers.parameters import ParameterError
+from helpers.parameters import CHAPTERS, ParameterError
 from helpers.profiles import Run, notebook_cells
 from helpers.report.output import Output
 
-FINDINGS = "08_findings"  # reads the records of all other chapters
+FINDINGS = CHAPTERS[-1]  # reads the records of all other chapters
 # Where things lie, and what may be dear, changes no result.
-NO_RESULT = ("data_dir", "output_dir", "store_dir", "allow_expensive")
-REAL_DATA = {
-    "mnist": "mnist",
-    "cifar10": "cifar-10-batches-bin",
-    "tiny_imagenet": "tiny-imagenet-200",
-}
+NO_RESULT = (*FOLDERS, "allow_expensive")
 PACKAGES = ("tensorflow", "keras", "numpy", "matplotlib", "adversarial-robustness-toolbox")
 KEY = "report"  # in the executed notebook's metadata
 
@@ -44,29 +41,16 @@ def _source(chapter: str) -> str:
     return _digest(notebook_cells(chapter))
 
 
-def code_fingerprint(source: str) -> str:
-    """Digest what Python code does: neither comments, nor layout, nor docstrings count."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        owners = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-        if isinstance(node, owners) and body and ast.get_docstring(node, clean=False) is not None:
-            node.body = body[1:]
-    return _digest(ast.dump(tree))
-
-
 @lru_cache(maxsize=1)
 def _helpers() -> str:
     # The library only: the report package changes how results are shown, not the results.
     folder = paths.PROJECT / "helpers"
-    names = sorted(path.relative_to(folder) for path in folder.rglob("*.py"))
-    return _digest(
-        [
-            (str(name), code_fingerprint((folder / name).read_text(encoding="utf-8")))
-            for name in names
-            if name.parts[0] != "report"
-        ]
-    )
+    texts = {
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
+        for path in folder.rglob("*.py")
+        if path.relative_to(folder).parts[0] != "report"
+    }
+    return _digest({name: text_digest(ast.parse(text)) for name, text in texts.items()})
 
 
 @lru_cache(maxsize=1)
@@ -121,7 +105,7 @@ def look_again() -> None:
 
 
 def records(output: Output, run: Run) -> dict[str, str]:
-    """Digest the files of a run's records, by name."""
+    """Digest the files of a run's records, by name; what they cost is not among them."""
     table = output.records(run)
     both = (table, table.with_suffix(".npz"))
     return {path.name: file_digest(path) for path in both if path.is_file()}
