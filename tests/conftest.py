@@ -20,6 +20,7 @@ PIXEL = (
 DRIVER = """
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 from helpers import parameters, paths
@@ -29,10 +30,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored if the tests
 paths.PROJECT = Path(__file__).parent
 paths.NOTEBOOKS = paths.PROJECT / "notebooks"
 paths.PROFILES = paths.PROJECT / "profiles"
-parameters.CHAPTERS = ("01_data", "02_models", "08_findings")
+parameters.CHAPTERS = ("01_data", "02_models", "09_findings")
 mode = Literal["good", "error", "die", "leave", "slow"]
-known = ("dataset", "allow_expensive", "seed", "data_dir", "output_dir", "store_dir")
-parameters.VOCABULARY = {name: parameters.VOCABULARY[name] for name in known} | {
+takes = {"dataset": "2", "allow_expensive": "2", "seed": "129", "data_dir": "129", "output_dir": "129",
+         "store_dir": "129"}
+parameters.VOCABULARY = {
+    name: replace(parameters.VOCABULARY[name], chapters=digits) for name, digits in takes.items()
+} | {
     "size": parameters.Parameter(parameters.Count, "12", "how many", 1000),
     "mode": parameters.Parameter(mode, "2", "what to do"),
 }
@@ -52,14 +56,20 @@ seed: int = 0  # seed
 """
 
 SAVE = """\
-import json, os, sys
+import os, sys
 from pathlib import Path
+sys.path = [path for path in sys.path if path]  # this project's helpers/ holds no library
 from IPython.display import HTML, display
+from helpers.evaluation.records import Records
 
-def save(slug, file, **values):
-    folder = Path(output_dir) / "records" / slug
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{file}.json").write_text(json.dumps(values))
+counted = ("dataset", "size", "mode", "allow_expensive", "seed")
+counted = {name: globals()[name] for name in counted if name in globals()}
+
+def save(chapter, quantity, **values):
+    records = Records(Path(output_dir), chapter, counted.get("dataset"), counted)
+    records.add(quantity, values=values, dataset="digits" if chapter == "01_data" else None)
+    records.write()
+    return records.table
 
 def figure(number, dataset):
     return HTML(f'<figure id="figure-{number}-{dataset}" class="figure"><img alt="A pixel." '
@@ -67,13 +77,19 @@ def figure(number, dataset):
                 '</figure>')
 """.replace("PIXEL", PIXEL)
 
+PIECES = """\
+name,made,seconds,processor_seconds,cpu,threads,revision
+digits-original-0123456789abcdef.keras,loaded,40.5,70.25,Some CPU (avx2),2,abc
+digits-bim-0123456789abcdef.npz,made,2.0,3.0,Some CPU (avx2),1,
+"""
+
 DATA = [
     "# 1. Data\n\nSee [Figure 2](#figure-2) and [the models](02_models.ipynb).",
     PARAMETERS + "size: int = 1  # how many",
     SAVE,
     "## What is there\n\nThe radius $\\varepsilon \\le \\frac{1}{2}$ is small.",
-    "save('01_data', 'dataset-digits', name='digits', label='digits', status='generated', digest='ab12',"
-    " n_train=1597, n_test=200)\n"
+    "save('01_data', 'data', label='digits', status='generated', digest='ab12', n_train=1597,"
+    " n_test=200)\n"
     "figure(1, 'digits')",
 ]
 
@@ -88,7 +104,7 @@ MODELS = [
     "import time\n"
     "if mode == 'slow' and not (Path(output_dir) / 'hurry').exists():\n"
     "    (Path(output_dir) / 'pid').write_text(str(os.getpid()))\n"
-    "    save('02_models-' + dataset, 'half-0123456789', accuracy=None)\n"
+    "    save('02_models', 'half')\n"
     "    time.sleep(60)\n"
     "if mode == 'error' and dataset == 'digits':\n"
     "    raise ValueError('size is too good')\n"
@@ -96,7 +112,8 @@ MODELS = [
     "    os.kill(os.getpid(), 9)\n"
     "if mode == 'leave':\n"
     "    sys.exit(0)",
-    "save('02_models-' + dataset, 'accuracy-0123456789', accuracy=0.5 * size)\n"
+    "table = save('02_models', 'accuracy', accuracy=0.5 * size)\n"
+    f"table.with_suffix('.pieces.csv').write_text({PIECES!r})\n"
     "display(figure(2, dataset))\n"
     'display(HTML(f\'<figure id="table-1-{dataset}" class="table"><figcaption><b>Table 1 '
     "({dataset}).</b> Accuracy.</figcaption><table><thead><tr><th>Model</th><th>Accuracy</th></tr>"
@@ -106,9 +123,10 @@ MODELS = [
 FINDINGS = [
     "# Findings\n\nReads what is there.",
     PARAMETERS,
-    "from pathlib import Path\n"
-    "files = sorted(Path(output_dir).glob('records/02_models-*/accuracy-*.json'))\n"
-    "print('accuracies:', [path.read_text() for path in files])",
+    SAVE,
+    "from helpers.evaluation.records import read_records, select\n"
+    "found = select(read_records(Path(output_dir)), quantity='accuracy')\n"
+    "print('accuracies:', [record.values['accuracy'] for record in found])",
 ]
 
 PROFILE = """\
@@ -116,7 +134,7 @@ purpose: a small one for the tests
 common: {seed: 1}
 datasets: {digits: {size: 2}, shapes: {}}
 chapters: {}
-runs: ["01_data", "02_models:digits", "02_models:shapes", "08_findings"]
+runs: ["01_data", "02_models:digits", "02_models:shapes", "09_findings"]
 """
 
 
@@ -167,12 +185,12 @@ class Sandbox:
 def make_sandbox(root: Path) -> Sandbox:
     for name in ("notebooks", "profiles", "helpers", "data"):
         (root / name).mkdir(parents=True)
-    (root / "driver.py").write_text(DRIVER)
+    (root / "driver.py").write_text(DRIVER, encoding="utf-8")
     (root / "helpers" / "lib.py").write_text('"""Words."""\nanswer = 42\n')
     for package in ("figures", "report"):
         (root / "helpers" / package).mkdir()
         (root / "helpers" / package / "part.py").write_text("width = 1\n")
-    for name, cells in (("01_data", DATA), ("02_models", MODELS), ("08_findings", FINDINGS)):
+    for name, cells in (("01_data", DATA), ("02_models", MODELS), ("09_findings", FINDINGS)):
         write_notebook(root / "notebooks" / f"{name}.ipynb", cells)
     (root / "profiles" / "quick.yaml").write_text(PROFILE)
     (root / "profiles" / "pair.yaml").write_text(

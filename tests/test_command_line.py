@@ -192,7 +192,7 @@ def test_kernel_that_outlives_a_killed_build_is_waited_for(sandbox, monkeypatch)
             lambda _: "{purpose: none, common: {}, datasets: {}, chapters: {}, runs: []}",
             "its list of runs is empty",
         ),
-        (lambda text: text.replace('"08_findings"', '"01_data"'), "listed twice"),
+        (lambda text: text.replace('"09_findings"', '"01_data"'), "listed twice"),
         (lambda text: text.replace('"02_models:shapes"', '"02_models"'), "needs a data set"),
     ],
 )
@@ -246,7 +246,7 @@ def test_parameters_of_a_run_are_written_for_papermill(sandbox):
         "mode": "good",
         "allow_expensive": False,
     }
-    findings = yaml.safe_load(sandbox.run("--parameters", "08_findings").stdout)
+    findings = yaml.safe_load(sandbox.run("--parameters", "09_findings").stdout)
     assert findings["output_dir"] == "build/quick"  # whose records they read
     assert not (sandbox.root / "build").exists()
 

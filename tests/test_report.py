@@ -281,7 +281,7 @@ def test_a_build_ends_well_and_says_where_the_page_is(built_once):
     sandbox, done = built_once
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == f"Report: {sandbox.output / 'report.html'}"
-    assert "[4/4] 08_findings" in done.stderr
+    assert "[4/4] 09_findings" in done.stderr
     assert "Took" in done.stderr
     assert "\x1b" not in done.stderr
     assert "\r" not in done.stderr
@@ -327,7 +327,7 @@ def test_headlines_stand_at_the_head_and_findings_keep_theirs(sandbox):
         "from IPython.display import HTML, display\n"
         "display(HTML('<ul id=\"headlines\"><li>One <b>result</b>.</li></ul>'))"
     )
-    notebook = sandbox.root / "notebooks" / "08_findings.ipynb"
+    notebook = sandbox.root / "notebooks" / "09_findings.ipynb"
     content = json.loads(notebook.read_text())
     cell = dict(content["cells"][-1], source=edit_cell, id="headlines-cell")
     content["cells"].append(cell)
@@ -406,7 +406,7 @@ def test_everything_of_a_build_is_in_its_folder(built_once):
         "01_data.ipynb",
         "02_models-digits.ipynb",
         "02_models-shapes.ipynb",
-        "08_findings.ipynb",
+        "09_findings.ipynb",
     }
     assert "epoch 1/10" in (sandbox.output / "logs" / "02_models-digits.log").read_text()
     assert {path.name for path in (sandbox.root / "build").iterdir()} == {"quick"}
@@ -463,7 +463,7 @@ def test_an_unchanged_build_is_reused(built):
 
 
 MODELS = ("02_models:digits", "02_models:shapes")
-ALL = ("01_data", *MODELS, "08_findings")
+ALL = ("01_data", *MODELS, "09_findings")
 
 
 @pytest.mark.parametrize(
@@ -477,9 +477,9 @@ ALL = ("01_data", *MODELS, "08_findings")
         ("helpers/lib.py", ('"""Words."""', '"""Other words."""'), ()),
         ("profiles/quick.yaml", ("digits: {size: 2}", "digits: {size: 3}"), MODELS[:1]),
         ("build/quick/records/02_models-shapes/accuracy-0123456789.json", ("0.5", "0.9"),
-         (MODELS[1], "08_findings")),
+         (MODELS[1], "09_findings")),
         ("build/quick/notebooks/01_data.ipynb", ("metadata", "metadatum"),
-         ("01_data", "08_findings")),
+         ("01_data", "09_findings")),
     ],
 )  # fmt: skip
 def test_only_what_a_change_concerns_runs_again(built, old, new, changed):
@@ -563,16 +563,16 @@ def test_findings_run_again_after_another_chapter(built):
     # With --set for one run only, the others are another build's, and are named as missing.
     soup = BeautifulSoup((built.output / "report.html").read_text(), "html.parser")
     note = soup.select_one("header p.failure").get_text(" ")
-    assert "08_findings (changed: other chapters)" in note
+    assert "09_findings (changed: other chapters)" in note
     assert "02_models:shapes (changed: parameters)" in note
     assert soup.select_one("main h2").get_text() == "2. Models · digits"
     assert check_page(str(soup)) == []
 
 
 def test_only_builds_what_is_named_from_nothing(sandbox):
-    done = sandbox.run("--only", "01_data", "08_findings")
+    done = sandbox.run("--only", "01_data", "09_findings")
     assert done.returncode == 0, done.stderr
-    assert "[2/2] 08_findings" in done.stderr
+    assert "[2/2] 09_findings" in done.stderr
     page = (sandbox.output / "report.html").read_text()
     assert "02_models:digits (not built yet)" in page
     assert check_page(page) == []  # links to what is not there became plain text
@@ -737,7 +737,7 @@ def test_a_foreign_kernel_of_the_same_name_is_not_used(sandbox, tmp_path, monkey
     spec = {"argv": ["/bin/false"], "display_name": "Python 3", "language": "python"}
     (foreign / "kernel.json").write_text(json.dumps(spec))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
-    done = sandbox.run("--only", "08_findings")
+    done = sandbox.run("--only", "09_findings")
     assert done.returncode == 0, done.stderr
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -106,8 +107,10 @@ def datasets(output: Output, runs: Iterable[Run]) -> list[dict[str, Any]]:
     """Collect what the chapters recorded of their data sets: which, how many images, what digest."""
     found: dict[tuple, dict[str, Any]] = {}
     for run in runs:
-        table = output.records(run)
-        for record in select(read_table(table), quantity="data") if table.exists() else []:
+        records = []
+        with contextlib.suppress(ValueError):  # missing, or damaged: its run will be made again
+            records = read_table(output.records(run))
+        for record in select(records, quantity="data"):
             names = ("label", "status", "digest", "n_train", "n_test")
             kept = {"name": record.dataset} | {key: record.values.get(key) for key in names}
             found.setdefault(tuple(map(str, kept.values())), kept)

@@ -88,9 +88,7 @@ class Output:
 def is_slug(name: str) -> bool:
     """Tell whether a run can have this name: a chapter's, or a chapter's and a data set's."""
     chapter, dash, dataset = name.partition("-")
-    return chapter in CHAPTERS and bool(
-        re.fullmatch(r"[\w-]+" if dash else "", dataset, re.ASCII)
-    )
+    return chapter in CHAPTERS and bool(re.fullmatch(r"[\w-]+" if dash else "", dataset, re.ASCII))
 
 
 def read_manifest(output: Output) -> dict[str, Any] | None:

@@ -57,7 +57,7 @@ def remove_run(output: Output, slug: str) -> None:
     written = [path for notebook in notebooks for path in _drawn(output, notebook)]
     for name in record_files(stamps.read(output, slug) or {}):
         if re.match(rf"{re.escape(slug)}-[0-9a-f]{{8}}\.", name):
-            written.append(output.folder / "records" / name)
+            written += [output.folder / "records" / n for n in (name, f".{name[:-4]}.lock")]
     _unlink(output, *notebooks)
     _unlink(output, output.log(slug), *written)
 
@@ -71,7 +71,8 @@ def record_files(entry: Mapping[str, Any]) -> list[str]:
 def remove_records(output: Output, run: Run) -> None:
     """Remove what a run that failed has recorded: the findings would judge it."""
     table = output.records(run)
-    _unlink(output, table, table.with_suffix(".npz"), output.pieces(run))
+    lock = table.with_name(f".{table.stem}.lock")
+    _unlink(output, table, table.with_suffix(".npz"), output.pieces(run), lock)
 
 
 def _drawn(output: Output, notebook: Path) -> Iterator[Path]:
