@@ -156,9 +156,7 @@ def test_bad_input_is_refused(change, message):
 
 def test_no_restart_is_refused():
     with pytest.raises(ValueError, match="restarts = 0"):
-        steps.pgd(
-            linear_model(), images(), Y, epsilon=0.1, alpha=0.1, steps=1, restarts=0, seed=0
-        )
+        steps.pgd(linear_model(), images(), Y, epsilon=0.1, alpha=0.1, steps=1, restarts=0, seed=0)
 
 
 @pytest.mark.parametrize("attack", ["fgsm", "bim", "pgd", "lbfgs"])
@@ -195,7 +193,5 @@ def test_targeted_dlr_raises_the_target():
     x = images()
     targets = ((gradients.logits(model, x).argmax(-1) + 1) % 5).astype(np.int32)
     before = gradients.loss_and_gradient(model, "margin")(x, targets)[0]
-    made = steps.bim(
-        model, x, targets, epsilon=0.2, alpha=0.05, steps=5, loss="dlr", targeted=True
-    )
+    made = steps.bim(model, x, targets, epsilon=0.2, alpha=0.05, steps=5, loss="dlr", targeted=True)
     assert (gradients.loss_and_gradient(model, "margin")(made, targets)[0] < before).all()

@@ -10,7 +10,7 @@ import sys
 
 import matplotlib
 import pytest
-from conftest import write_notebook
+from small_project import write_notebook
 
 from helpers.figures.show import render
 from helpers.figures import styled

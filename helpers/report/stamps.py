@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -41,16 +41,22 @@ def _source(chapter: str) -> str:
     return _digest(notebook_cells(chapter))
 
 
-@lru_cache(maxsize=1)
 def _helpers() -> str:
     # The library only: the report package changes how results are shown, not the results.
     folder = paths.PROJECT / "helpers"
-    texts = {
-        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
-        for path in folder.rglob("*.py")
-        if path.relative_to(folder).parts[0] != "report"
-    }
-    return _digest({name: text_digest(ast.parse(text)) for name, text in texts.items()})
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.py")}
+    return _digest(
+        {
+            name: _code(path.read_text(encoding="utf-8"))
+            for name, path in files.items()
+            if not name.startswith("report/")
+        }
+    )
+
+
+@lru_cache(maxsize=None)
+def _code(text: str) -> str:
+    return text_digest(ast.parse(text))
 
 
 @lru_cache(maxsize=1)
@@ -107,8 +113,12 @@ def look_again() -> None:
 def records(output: Output, run: Run) -> dict[str, str]:
     """Digest the files of a run's records, by name; what they cost is not among them."""
     table = output.records(run)
-    both = (table, table.with_suffix(".npz"))
-    return {path.name: file_digest(path) for path in both if path.is_file()}
+    return _digests(output, (table.name, table.with_suffix(".npz").name))
+
+
+def _digests(output: Output, names: Iterable[str]) -> dict[str, str]:
+    files = {name: output.folder / "records" / name for name in names}
+    return {name: file_digest(path) for name, path in files.items() if path.is_file()}
 
 
 def read(output: Output, slug: str) -> dict[str, Any] | None:
@@ -118,7 +128,8 @@ def read(output: Output, slug: str) -> dict[str, Any] | None:
         entry = content["metadata"][KEY]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return entry if isinstance(entry, dict) and "stamp" in entry else None
+    whole = isinstance(entry, dict) and {"stamp", "records"} <= entry.keys()
+    return entry if whole else None
 
 
 def stamp(run: Run, output: Output, data_dir: Path, others: tuple[Run, ...]) -> dict[str, str]:
@@ -148,7 +159,7 @@ def stamp(run: Run, output: Output, data_dir: Path, others: tuple[Run, ...]) -> 
         entries = {other: read(output, other.slug) for other in others}
         result["other chapters"] = _digest(
             {
-                other.slug: entry and [entry["stamp"], records(output, other)]
+                other.slug: entry and [entry["stamp"], _digests(output, entry["records"])]
                 for other, entry in entries.items()
             }
         )
@@ -156,13 +167,13 @@ def stamp(run: Run, output: Output, data_dir: Path, others: tuple[Run, ...]) -> 
 
 
 def outdated(
-    entry: Mapping[str, Any] | None, wanted: Mapping[str, str], output: Output, run: Run
+    entry: Mapping[str, Any] | None, wanted: Mapping[str, str], output: Output
 ) -> list[str] | None:
     """Name what differs from the executed notebook; empty if it can be reused, None if absent."""
     if entry is None:
         return None
     kept = entry["stamp"]
     causes = [cause for cause in {**wanted, **kept} if kept.get(cause) != wanted.get(cause)]
-    if entry.get("records") != records(output, run):
+    if entry["records"] != _digests(output, entry["records"]):
         causes.append("records")
     return causes
