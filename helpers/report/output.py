@@ -18,7 +18,7 @@ from helpers.files import file_lock
 from helpers.parameters import CHAPTERS, ParameterError, validate
 from helpers.profiles import Run
 
-FORMAT = "adversarial-examples-report build 2"
+FORMAT = "adversarial-examples-report build 1"
 ORPHAN_SECONDS = 15.0
 
 
