@@ -19,6 +19,7 @@ TABLE = r"table-\d+[\w-]*\.csv"
 # What write_atomically may have been killed at, in any of the folders.
 WRITTEN = (
     rf"manifest\.json(?:\.bak)?|report(?:\.rejected)?\.html|[\w-]+\.ipynb|{files.RECORDS}"
+    r"|[\w-]+-[0-9a-f]{8}\.pieces\.csv"
     rf"|{DRAWN}\.(?:svg|png|csv)|(?:{files.PIECE})\.json"
 )
 
@@ -56,7 +57,8 @@ def remove_run(output: Output, slug: str) -> None:
     entry = stamps.read(output, slug) or {}
     for name in entry.get("records") or ():
         if re.fullmatch(files.RECORDS, name) and name.startswith(f"{slug}-"):
-            written.append(output.folder / "records" / name)
+            path = output.folder / "records" / name
+            written += [path, path.with_suffix(".pieces.csv")]
     _unlink(output, *notebooks)
     _unlink(output, output.log(slug), *written)
 
