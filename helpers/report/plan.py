@@ -24,6 +24,7 @@ OWN_OPTION = {
     "output_dir": "--output DIR",
     "store_dir": "--output DIR (the store is a folder in it)",
     "allow_expensive": "--allow-expensive",
+    "profile": "the build's first argument",
     "dataset": "--only CHAPTER:DATASET, or the runs of a profile",
 }
 
@@ -52,7 +53,7 @@ class Job:
     def outdated(self, run: Run) -> list[str] | None:
         """Why the run's executed notebook cannot be reused: [] if it can, None if there is none."""
         entry = stamps.read(self.output, run.slug)
-        return stamps.outdated(entry, self.stamp(run), self.output, run)
+        return stamps.outdated(entry, self.stamp(run), self.output)
 
 
 def why(causes: list[str] | None) -> str:

@@ -1,0 +1,210 @@
+import keras
+import numpy as np
+import pytest
+from small_models import blobs, small_network
+
+from helpers.models import gradients, networks, training
+
+TRAINING = {
+    "epochs": 4, "batch_size": 32, "learning_rate": 0.01, "patience": 9, "validation_fraction": 0.2,
+    "seed": 0,
+}  # fmt: skip
+
+
+def kinds(model):
+    return [type(layer).__name__ for layer in model.layers]
+
+
+def test_table_2():
+    model = networks.build("table_2", (28, 28, 1), 10, seed=0)
+    assert kinds(model)[1:] == [
+        "Conv2D", "Conv2D", "MaxPooling2D", "Dropout", "Flatten", "Dense", "Dropout", "Dense",
+    ]  # fmt: skip
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert [(c.filters, c.kernel_size) for c in convolutions] == [(32, (5, 5)), (64, (5, 5))]
+    assert [layer.rate for layer in model.layers if hasattr(layer, "rate")] == [0.25, 0.5]
+    assert model.output_shape == (None, 10)
+    assert model.layers[-1].activation is keras.activations.linear
+
+
+def test_table_3():
+    model = networks.build("table_3", (32, 32, 3), 10, seed=0)
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert [(c.filters, c.kernel_size) for c in convolutions] == [
+        (32, (5, 5)), (32, (5, 5)), (64, (3, 3)), (64, (3, 3)),
+    ]  # fmt: skip
+    assert [layer.rate for layer in model.layers if hasattr(layer, "rate")] == [0.25, 0.25, 0.5]
+    assert model.get_layer("logits").units == 10
+
+
+def test_inception_is_keras_own_at_full_width_and_smaller_below():
+    full = networks.build("inception_v3", (64, 64, 3), 200, seed=0, input_size=75)
+    own = keras.applications.InceptionV3(include_top=False, weights=None, input_shape=(75, 75, 3))
+    assert full.count_params() == own.count_params() + 2048 * 200 + 200
+    quarter = networks.build("inception_v3", (64, 64, 3), 10, seed=0, input_size=75, width=0.25)
+    assert quarter.count_params() < own.count_params() / 10
+    assert quarter.output_shape == (None, 10)
+    x = np.random.default_rng(0).uniform(size=(2, 64, 64, 3)).astype(np.float32)
+    _, gradient, _ = gradients.loss_and_gradient(quarter)(x, np.zeros(2, np.int32))
+    assert gradient.shape == x.shape
+    assert np.abs(gradient).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        (("lenet", (28, 28, 1), 10), {}, "table_2, table_3, inception_v3"),
+        (("table_2", (28, 28, 1), 1), {}, "at least 2 classes"),
+        (("table_2", (28, 28, 1), 10), {"width": 0.5}, "takes no options"),
+        (("inception_v3", (64, 64, 3), 10), {"input_size": 64}, "at least 75"),
+        (("inception_v3", (64, 64, 3), 10), {"weights": "cifar"}, "'none' or 'imagenet'"),
+        (("inception_v3", (64, 64, 3), 10), {"weights": "imagenet", "width": 0.5}, "width = 1"),
+    ],
+)
+def test_bad_architectures_are_refused(arguments, options, message):
+    with pytest.raises(ValueError, match=message):
+        networks.build(*arguments, seed=0, **options)
+
+
+def test_architecture_for():
+    assert networks.architecture_for((32, 32, 3)) == "table_3"
+    with pytest.raises(ValueError, match=r"table_2 for \(28, 28, 1\)"):
+        networks.architecture_for((17, 17, 2))
+
+
+def test_the_same_seed_builds_the_same_weights():
+    first, again, other = (networks.build("table_2", (28, 28, 1), 10, seed=s) for s in (3, 3, 4))
+    assert (first.get_weights()[0] == again.get_weights()[0]).all()
+    assert (first.get_weights()[0] != other.get_weights()[0]).any()
+
+
+def test_validation_is_stratified_disjoint_and_repeatable():
+    y = np.repeat(np.arange(4), [100, 50, 10, 2]).astype(np.int32)
+    rows, validation = training.split_validation(y, 0.1, seed=0)
+    assert sorted([*rows, *validation]) == list(range(162))
+    np.testing.assert_array_equal(np.bincount(y[validation]), [10, 5, 1, 1])
+    np.testing.assert_array_equal(training.split_validation(y, 0.1, seed=0)[1], validation)
+    with pytest.raises(ValueError, match="at least two images"):
+        training.split_validation(np.arange(3), 0.1, seed=0)
+
+
+def test_training_learns_and_keeps_the_best_epoch():
+    x, y = blobs()
+    model = small_network()
+    history = training.train(model, x, y, **TRAINING)
+    assert len(history["loss"]) == 4
+    assert history["loss"][-1] < history["loss"][0]
+    best = history["best_epoch"][0]
+    assert history["val_accuracy"][best - 1] == max(history["val_accuracy"]) > 0.8
+    _, validation = training.split_validation(y, 0.2, 0)
+    predicted = gradients.logits(model, x[validation]).argmax(-1)
+    np.testing.assert_allclose((predicted == y[validation]).mean(), max(history["val_accuracy"]))
+
+
+def test_what_is_watched_decides_the_best_epoch():
+    x, y = blobs()
+    watched = iter([0.0, 0.0, 9.0, 0.0])
+    seen = []
+
+    def watch(model, x_val, y_val):
+        seen.append(len(y_val))
+        return next(watched)
+
+    history = training.train(small_network(), x, y, watch=watch, **TRAINING)
+    assert history["best_epoch"] == [3]
+    assert history["val_watched"] == [0.0, 0.0, 9.0, 0.0]
+    assert seen == 4 * [len(training.split_validation(y, 0.2, 0)[1])]
+
+
+def test_early_stopping():
+    x, _ = blobs()
+    y = np.random.default_rng(0).integers(0, 3, len(x)).astype(np.int32)  # nothing to learn
+    history = training.train(
+        small_network(), x, y, **{**TRAINING, "epochs": 60, "patience": 2, "learning_rate": 1e-6}
+    )
+    epochs, best = len(history["loss"]), history["best_epoch"][0]
+    assert epochs == best + 2 < 60
+
+
+def test_training_repeats_with_its_seed():
+    x, y = blobs()
+    first, again = small_network(), small_network()
+    for model in (first, again):
+        keras.utils.set_random_seed(0)
+        training.train(model, x, y, **TRAINING)
+    for one, two in zip(first.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_training_a_model_again_is_training_it_anew():
+    x, y = blobs()
+    used, fresh = small_network(), small_network()
+    start = fresh.get_weights()
+    training.train(used, 1 - x, y, **TRAINING)
+    used.set_weights(start)
+    histories = [training.train(model, x, y, **TRAINING) for model in (used, fresh)]
+    assert histories[0]["loss"] == histories[1]["loss"]
+    for one, two in zip(used.get_weights(), fresh.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_extra_images_are_trained_on_and_called_each_epoch():
+    x, y = blobs()
+    epochs = []
+
+    def extra(model, epoch):
+        epochs.append(epoch)
+        return 1 - x[:50], (2 - y[:50]).astype(np.int32)
+
+    model = small_network()
+    training.train(model, x, y, extra=extra, **{**TRAINING, "epochs": 8})
+    assert epochs == list(range(8))
+    inverted = gradients.logits(model, 1 - x[50:]).argmax(-1) == 2 - y[50:]
+    assert inverted.mean() > 0.6
+
+
+def test_an_interrupted_training_resumes_to_the_same_result(tmp_path, monkeypatch):
+    monkeypatch.setattr(models, "CHECKPOINT_INTERVAL", 0.0)
+    x, y = blobs()
+    whole = small_network()
+    expected = training.train(whole, x, y, **TRAINING)
+
+    class Killed(Exception):
+        pass
+
+    done = []
+
+    def kill(model):
+        done.append(1)
+        if len(done) == 3:
+            raise Killed
+        return {}
+
+    folder = tmp_path / "checkpoint"
+    with pytest.raises(Killed):
+        training.train(small_network(), x, y, after_epoch=kill, checkpoint=folder, **TRAINING)
+    epochs = []
+    model = small_network(seed=9)  # whatever a new process would start from
+    history = training.train(
+        model, x, y, checkpoint=folder, **TRAINING,
+        after_epoch=lambda model: epochs.append(1) or {},
+    )  # fmt: skip
+    assert len(epochs) == 2
+    np.testing.assert_allclose(history["loss"], expected["loss"], rtol=1e-6)
+    for one, two in zip(model.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_a_damaged_checkpoint_is_not_used(tmp_path):
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    (folder / "state.json").write_text("{")
+    x, y = blobs()
+    history = training.train(small_network(), x, y, checkpoint=folder, **TRAINING)
+    assert len(history["loss"]) == 4
+
+
+def test_labels_must_fit_the_images():
+    x, y = blobs()
+    with pytest.raises(ValueError, match="240 images, but 5 labels"):
+        training.train(small_network(), x, y[:5], **TRAINING)
