@@ -14,9 +14,11 @@ import yaml
 from helpers import paths
 from helpers.parameters import (
     CHAPTERS,
+    MODEL_VALUES,
     ParameterError,
     Parameters,
     follow,
+    left_to_profile,
     suggest,
     taken,
     validate,
@@ -131,16 +133,18 @@ def _layers(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {source: values or {} for source, values in layers.items()}
 
 
-def _values(content: Mapping[str, Any], chapter: str, dataset: str) -> dict[str, Any]:
+def _values(profile: str, chapter: str, dataset: str) -> dict[str, Any]:
     """Put what a profile sets for a chapter on a data set in the place of the notebook's own values."""
-    layers, values = _layers(content), notebook_defaults(chapter)
+    layers, values = _layers(_read(profile)), notebook_defaults(chapter)
     entry = f"{chapter}:{dataset}" if dataset else chapter
     for source in ("common", f"datasets.{dataset}", f"chapters.{chapter}", f"chapters.{entry}"):
         layer = layers.get(source, {})
-        if source.startswith("chapters.") and set(layer) - set(values):
+        known = {*values, *left_to_profile(chapter)}
+        if source.startswith("chapters.") and set(layer) - known:
             validate(chapter, values | layer)  # raises: unknown parameter
-        values = follow(values, {key: layer[key] for key in layer if key in values})
-    return values | ({"dataset": dataset} if dataset else {})
+        values = follow(values, {key: layer[key] for key in layer if key in known})
+    own = {"dataset": dataset, "profile": profile} if dataset else {}
+    return values | {name: value for name, value in own.items() if name in taken(chapter)}
 
 
 def load_profile(
@@ -181,7 +185,7 @@ def load_profile(
                 f"{name}.yaml: {entry!r} names a file; a profile names data sets, and papermill runs "
                 "a chapter on arrays of your own (README)"
             )
-        usual = _values(content, chapter, dataset)
+        usual = _values(name, chapter, dataset)
         given = {key: value for key, value in overrides.items() if key in usual}
         values = follow(usual, given)
         validate(chapter, values, usual)
@@ -217,6 +221,24 @@ def _injected(namespace: Mapping[str, Any]) -> set[str]:
     return {line.targets[0].id for line in statements if isinstance(line, ast.Assign)}
 
 
+def _source(dataset: str, values: Mapping[str, Any], given: Mapping[str, Any]) -> str | None:
+    """Name the profile whose values a data set brings; None where it is a file of one's own."""
+    if "/" in dataset or dataset.endswith(".npz"):
+        return None
+    for name in (values.get("profile"), *BY_HAND) if dataset else ():
+        content = _read(name)
+        if dataset in content["datasets"] or any(
+            r.endswith(f":{dataset}") for r in content["runs"]
+        ):
+            return name
+        if "profile" in given:
+            raise ParameterError(
+                f"profile = {name!r} says nothing of dataset = {dataset!r}; it has "
+                f"{', '.join(content['datasets'])}"
+            )
+    return None
+
+
 def notebook_parameters(chapter: str, namespace: Mapping[str, Any]) -> Parameters:
     """Read a notebook's own parameters from its `globals()`.
 
@@ -225,9 +247,11 @@ def notebook_parameters(chapter: str, namespace: Mapping[str, Any]) -> Parameter
     meant as a parameter and is refused by name.
 
     What was neither changed in the notebook nor set by papermill follows what was: `alpha` follows
-    `epsilon`, `member` follows `n_members`, and all sizes follow the data set. What does is printed.
+    `epsilon`, `member` follows `n_members`, and all sizes follow the profile and the data set, those
+    of the training too, which do not stand in the cell. What does is printed, and also what makes
+    the original model another one than the profile's.
     """
-    known = taken(chapter)
+    known, left = taken(chapter), left_to_profile(chapter)
     plain = (bool, int, float, str, list, tuple, dict, type(None))
     values = {
         name: value
@@ -235,24 +259,43 @@ def notebook_parameters(chapter: str, namespace: Mapping[str, Any]) -> Parameter
         if name in known
         or (isinstance(value, plain) and not name.startswith("_") and name not in ("In", "Out"))
     }
-    contents = {name: _read(name) for name in BY_HAND}
-    written = next(run for run in contents["quick"]["runs"] if run.partition(":")[0] == chapter)
-    usual = _values(contents["quick"], chapter, written.partition(":")[2])  # as published
+    written = next(run for run in _read("quick")["runs"] if run.partition(":")[0] == chapter)
+    published = usual = _values("quick", chapter, written.partition(":")[2])
     injected = _injected(namespace)
     given = {
         name: value
         for name, value in values.items()
-        if name in injected or name not in usual or value != usual[name]
+        if name in injected or name in left or name not in published or value != published[name]
     }
     dataset, causes = str(values.get("dataset", "")), []
-    source = next((name for name in BY_HAND if dataset in contents[name]["datasets"]), None)
-    if source and dataset != usual["dataset"]:
-        usual = _values(contents[source], chapter, dataset)
+    source = _source(dataset, values, given)
+    if source and (source, dataset) != ("quick", published["dataset"]):
+        usual = _values(source, chapter, dataset)
         causes = [f"dataset = {dataset!r} (profiles/{source}.yaml)"]
-    settled = {name: value for name, value in follow(usual, given).items() if name in values}
+    settled = {
+        name: value
+        for name, value in follow(usual, given).items()
+        if name in values or name in left
+    }
     parameters = validate(chapter, settled, usual)
     causes += [f"{name} = {given[name]}" for name in ("epsilon", "n_members") if name in given]
-    followed = [f"{name} = {value}" for name, value in settled.items() if value != values[name]]
+    before = published | values
+    followed = [f"{name} = {value}" for name, value in settled.items() if value != before[name]]
     if followed:
         print(f"Not set, and so as fits {', '.join(causes)}: {', '.join(followed)}")
+    if source and not settled.get("model"):
+        _tell_of_other_models(parameters, usual)
     return parameters
+
+
+def _tell_of_other_models(parameters: Parameters, usual: Mapping[str, Any]) -> None:
+    others = [
+        f"{name} = {getattr(parameters, name)} ({usual[name]})"
+        for name in MODEL_VALUES
+        if name in usual and getattr(parameters, name) != usual[name]
+    ]
+    if others:
+        print(
+            f"Other models than those of the profile {usual['profile']} (its values in brackets): "
+            f"{', '.join(others)}. Chapters that are not given the same use the profile's"
+        )

@@ -1,22 +1,37 @@
 import pytest
 
 from helpers.models.networks import ARCHITECTURES
-from helpers.parameters import CHAPTERS, VOCABULARY, ParameterError, follow, taken, validate
+from helpers.parameters import (
+    CHAPTERS,
+    VOCABULARY,
+    ParameterError,
+    follow,
+    left_to_profile,
+    taken,
+    validate,
+)
 from helpers.paths import PROJECT, project_path
 from helpers.profiles import load_profile, notebook_defaults
 
-ATTACKS = notebook_defaults("03_attacks")
+ATTACKS = load_profile("quick", only=["03_attacks:digits"]).runs[0].parameters
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_the_notebooks_own_values_are_valid_and_complete(chapter):
-    parameters = validate(chapter, notebook_defaults(chapter))
-    assert set(parameters.model_dump()) == set(taken(chapter))
+def test_a_cell_holds_what_is_not_left_to_the_profile(chapter):
+    assert {*notebook_defaults(chapter), *left_to_profile(chapter)} == set(taken(chapter))
+    assert not {*notebook_defaults(chapter)} & {*left_to_profile(chapter)}
+
+
+def test_values_of_training_stand_where_models_are_first_trained():
+    trained = {"epochs", "patience", "batch_size", "learning_rate", "validation_fraction"}
+    for chapter in CHAPTERS:
+        assert bool(trained & set(notebook_defaults(chapter))) == (chapter[1] in "26")
+    assert {*left_to_profile("04_ensembles")} == trained | {"n_train"}
 
 
 BAD = [
     ({"epsilonn": 1}, "unknown parameter 'epsilonn' .did you mean 'epsilon'"),
-    ({"zzz": 1}, "03_attacks has dataset, model"),
+    ({"zzz": 1}, "03_attacks has dataset, profile, model"),
     ({"epsilon": -1}, r"epsilon = -1: .*greater than 0"),
     ({"epsilon": "x"}, "epsilon = 'x': .*valid number"),
     ({"epsilon": float("nan")}, "epsilon = nan"),
@@ -35,7 +50,7 @@ BAD = [
     ({"epsilon_grid": [k / 200 for k in range(200)]}, "epsilon_grid with 200 values .*34 times"),
     ({"epsilon_grid": [0.1, 7]}, "less than or equal to 1"),
     ({"architecture": "lenet"}, "architecture = 'lenet': .*'table_2', 'table_3' or 'inception_v3'"),
-    ({"model": "nowhere.keras"}, "model = 'nowhere.keras': there is no file /"),
+    ({"model": "nowhere.keras"}, "model = 'nowhere.keras': .*there is no such file"),
     ({"model": "old.h5"}, r"expected a .keras file; .*\.h5"),
     ({"model": "notebooks"}, "expected a .keras file"),
 ]
@@ -66,7 +81,8 @@ def test_a_missing_parameter_is_named():
 
 
 def test_the_attacked_member_must_exist():
-    values = {**notebook_defaults("04_ensembles"), "member": 7}
+    values = load_profile("quick", only=["04_ensembles:digits"]).runs[0].parameters
+    values = {**values, "member": 7}
     with pytest.raises(ParameterError, match="n_members = 4"):
         validate("04_ensembles", values)
 
@@ -97,7 +113,9 @@ def test_what_is_expensive_passes_if_allowed():
 
 @pytest.mark.parametrize("name", ["n_members", "steps", "restarts", "outside_iterations"])
 def test_the_papers_own_sizes_are_far_from_expensive(name):
-    (run,) = (run for run in load_profile("paper").runs if run.name == "07_beyond:cifar10")
+    (run,) = (
+        run for run in load_profile("paper").runs if run.name == "07_attacks_on_defences:cifar10"
+    )
     assert VOCABULARY[name].dear >= 10 * run.parameters[name]
 
 

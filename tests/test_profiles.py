@@ -3,7 +3,7 @@ import pytest
 import yaml
 
 from helpers import paths
-from helpers.parameters import CHAPTERS, ParameterError
+from helpers.parameters import CHAPTERS, ParameterError, left_to_profile
 from helpers.profiles import (
     load_profile,
     notebook_defaults,
@@ -15,10 +15,12 @@ from helpers.profiles import (
 ATTACKS = notebook_defaults("03_attacks")
 
 
-@pytest.mark.parametrize("chapter", [name for name in CHAPTERS if name != "08_findings"])
+@pytest.mark.parametrize("chapter", [name for name in CHAPTERS if name != "09_findings"])
 def test_the_notebooks_own_values_are_the_quick_profiles(chapter):
     runs = [run for run in load_profile("quick").runs if run.chapter == chapter]
-    assert notebook_defaults(chapter) == runs[0].parameters
+    cell = notebook_defaults(chapter)
+    assert cell == {name: runs[0].parameters[name] for name in cell}
+    assert notebook_parameters(chapter, cell).model_dump() == runs[0].parameters
 
 
 @pytest.mark.parametrize("name", profile_names())
@@ -102,7 +104,7 @@ def edited(tmp_path, monkeypatch, **changes):
         ({"datasets__digits__stepss": 1}, "datasets.digits: no chapter .* 'stepss'"),
         ({"runs": ["03_attacks"]}, "needs a data set"),
         ({"runs": ["01_data:digits"]}, "takes no data set"),
-        ({"runs": ["09_more"]}, "no chapter '09_more'"),
+        ({"runs": ["10_more"]}, "no chapter '10_more'"),
         ({"runs": ["03_attacks:my/images.npz"]}, "names a file; a profile names data sets"),
         ({"extra": 1}, "exactly the entries"),
     ],
@@ -154,8 +156,45 @@ def test_a_data_set_brings_its_own_values_unless_told_otherwise(capsys):
     given = {"dataset": "mnist", "epsilon": 0.1, "epochs": 4}  # as the notebook has them for digits
     mnist = by_hand("03_attacks", given.items())
     assert (mnist.epsilon, mnist.epochs, mnist.batch_size) == (0.1, 4, 128)
+    assert "epochs = 4 (3)" in capsys.readouterr().out
     assert mnist.alpha == pytest.approx(0.1 * expected["alpha"] / expected["epsilon"])
     assert by_hand("04_ensembles", dataset="tiny_imagenet").member == 2  # the section has none
+
+
+def test_models_are_trained_as_the_profile_says_that_a_notebook_names(capsys):
+    (run,) = load_profile("standard", only=["04_ensembles:cifar10"]).runs
+    given = {"profile": "standard", "dataset": "cifar10"}
+    assert by_hand("04_ensembles", given.items()).model_dump() == run.parameters
+    assert by_hand("04_ensembles", **given).model_dump() == run.parameters
+    told = capsys.readouterr().out
+    assert "epochs = 16" in told
+    assert "Other models" not in told
+
+
+def test_a_profile_without_the_data_set_is_refused():
+    with pytest.raises(
+        ParameterError, match=r"'standard' says nothing of dataset = 'digits'.*mnist"
+    ):
+        by_hand("04_ensembles", profile="standard")
+    with pytest.raises(ParameterError, match="did you mean 'quick'"):
+        by_hand("04_ensembles", profile="quik")
+
+
+@pytest.mark.parametrize("chapter", ["02_models", "03_attacks", "08_what_helps"])
+@pytest.mark.parametrize(("name", "value"), [("epochs", 3), ("n_train", 500), ("seed", 1)])
+def test_another_original_model_is_never_trained_in_silence(chapter, name, value, capsys):
+    assert getattr(by_hand(chapter, {name: value}.items()), name) == value
+    told = capsys.readouterr().out
+    assert told.startswith("Other models than those of the profile quick")
+    assert f" {name} = {value} (" in told
+
+
+def test_what_a_cell_does_not_hold_is_the_same_in_all_chapters():
+    first = by_hand("02_models")
+    for chapter in ("03_attacks", "04_ensembles", "05_retraining", "07_attacks_on_defences"):
+        later = by_hand(chapter)
+        for name in left_to_profile(chapter):
+            assert getattr(later, name) == getattr(first, name)
 
 
 def test_a_parameter_whose_line_was_deleted_is_missing():

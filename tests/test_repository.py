@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from helpers.data.datasets import DATASETS
-from helpers.parameters import CHAPTERS, VOCABULARY, follow, taken, validate
-from helpers.paths import NOTEBOOKS, PROJECT
-from helpers.profiles import load_profile, notebook_defaults
 from helpers.findings.reported import read_reported
+from helpers.parameters import CHAPTERS, VOCABULARY, left_to_profile, taken
+from helpers.paths import NOTEBOOKS, PROJECT
+from helpers.profiles import load_profile, notebook_defaults, notebook_parameters
 
 PROJECT_TABLE = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 DIRECT = [
@@ -82,14 +82,15 @@ def test_the_parameters_cell_holds_described_literals_only(chapter):
     literals = {
         item.target.id: ast.literal_eval(item.value) for item in ast.parse(cell.source).body
     }
-    assert set(literals) == set(taken(name))
+    assert set(literals) == set(taken(name)) - set(left_to_profile(name))
 
 
 def test_papermill_knows_every_parameter_and_its_meaning(chapter, caplog):
     name, _ = chapter
     found = papermill.inspect_notebook(NOTEBOOKS / f"{name}.ipynb")
     told = {parameter: entry["help"] for parameter, entry in found.items()}
-    assert told == {parameter: VOCABULARY[parameter].meaning for parameter in taken(name)}
+    cell = set(taken(name)) - set(left_to_profile(name))
+    assert told == {parameter: VOCABULARY[parameter].meaning for parameter in cell}
     assert "Unable to parse" not in caplog.text
 
 
@@ -123,7 +124,7 @@ def test_every_chapter_ends_with_exercises_whose_commands_work(chapter):
         assert (path, out) == (f"notebooks/{name}.ipynb", "out.ipynb")
         assert options[::3] == ["-p"] * (len(options) // 3)
         given = dict(zip(options[1::3], map(parse_value, options[2::3]), strict=True))
-        validate(name, follow(notebook_defaults(name), given))
+        notebook_parameters(name, {**notebook_defaults(name), **given})
     assert commands or "./build_report.sh" in last.source
 
 

@@ -11,6 +11,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -23,10 +24,12 @@ from filelock import FileLock
 
 from helpers.evaluation.identity import FIELDS, ModelId
 from helpers.evaluation.statistics import wilson
-from helpers.files import write_atomically
+from helpers.files import RECORDS, write_atomically
 
 # Parameters that mark a record as part of a series: its model and attack occur in the main results too.
 SERIES = frozenset({"sweep", "rung", "shared"})
+# The rung that counts an image as right if no attack of the ladder fools the model with it.
+WORST_RUNG = "all of these, worst"
 
 # Where things lie changes no result: these parameters do not tell one set of records from another.
 FOLDERS = ("data_dir", "output_dir", "store_dir")
@@ -246,7 +249,9 @@ def _as_csv(records: list[Record]) -> str:
     rows = [_groups(record) for record in records]
     order = {group: k for k, group in enumerate(GROUPS)}
     heads = dict.fromkeys(head for row in rows for head in row)
-    heads = sorted(heads, key=lambda head: order[head.partition(".")[0]])  # keeps their order within
+    heads = sorted(
+        heads, key=lambda head: order[head.partition(".")[0]]
+    )  # keeps their order within
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["row", *PLACE, *heads, "arrays"])
@@ -289,7 +294,8 @@ def read_records(output: Path, *, arrays: bool = False) -> list[Record]:
         If a table is damaged; names the file.
     """
     newest: dict[str, Path] = {}
-    tables = (Path(output) / "records").glob(f"*-{'[0-9a-f]' * 8}.csv")
+    tables = (Path(output) / "records").glob("*-*.csv")
+    tables = (table for table in tables if re.fullmatch(RECORDS, table.name))
     for table in sorted(tables, key=lambda path: (path.stat().st_mtime_ns, path.name)):
         newest[table.stem.rpartition("-")[0]] = table
     found: list[Record] = []

@@ -17,7 +17,7 @@ from IPython.display import HTML, display
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from helpers.figures import style
+from helpers.figures.looks import style
 from helpers.files import write_atomically
 
 PNG_DPI = 108
@@ -45,6 +45,7 @@ def show_figure(
     figure: Figure,
     number: str,
     *,
+    name: str = "",
     dataset: str | None = None,
     caption: str,
     alt: str,
@@ -59,6 +60,8 @@ def show_figure(
     number
         The report's own number (``7``), or chapter and number for a figure it does not have
         (``03.1``).
+    name
+        What the id has in the number's place, such as ``03-sizes``: it stays when numbers change.
     dataset
         Name of the data set shown, where a figure exists once for each.
     caption
@@ -74,7 +77,7 @@ def show_figure(
     ValueError
         If caption or alt text is empty, the number is none, or the kind does not exist.
     """
-    identity = _identity("figure", number, dataset)
+    identity = _identity("figure", number, name, dataset)
     if kind not in MEDIA_TYPES:
         raise ValueError(f"kind = {kind!r}; there are {', '.join(MEDIA_TYPES)}")
     if not alt.strip():
@@ -116,6 +119,7 @@ def show_table(
     frame: pd.DataFrame,
     number: str,
     *,
+    name: str = "",
     dataset: str | None = None,
     caption: str,
     index: bool = False,
@@ -128,7 +132,7 @@ def show_table(
     frame
         The table; its first column names the rows. A cell that is a ``Markup`` is shown as the HTML
         that it is; all others are escaped.
-    number, dataset, caption
+    number, name, dataset, caption
         As for :func:`show_figure`.
     index
         Show the frame's index as the first column.
@@ -141,7 +145,7 @@ def show_table(
     ValueError
         If the table or the caption is empty, or a format names a column that does not exist.
     """
-    identity = _identity("table", number, dataset)
+    identity = _identity("table", number, name, dataset)
     if frame.empty:
         raise ValueError(f"{identity} is empty: {len(frame)} rows, {len(frame.columns)} columns")
     heading = _caption("Table", number, dataset, caption)
@@ -185,12 +189,14 @@ def _plain(value: Any) -> Any:
     return "; ".join(part.striptags() for part in value.split(Markup("<br>")))
 
 
-def _identity(kind: str, number: str, dataset: str | None) -> str:
+def _identity(kind: str, number: str, name: str, dataset: str | None) -> str:
     if not isinstance(number, str) or not re.fullmatch(r"\d+(\.\d+)*", number):
         raise ValueError(f"{kind} number {number!r}: expected text such as '7' or '03.1'")
+    if name and not re.fullmatch(r"\d+-\w[\w-]*", name):
+        raise ValueError(f"{kind} name {name!r}: expected chapter and word, such as '03-sizes'")
     if dataset is not None and not re.fullmatch(r"\w[\w-]*", dataset):
         raise ValueError(f"data set {dataset!r}: expected a name of letters, digits, _ and -")
-    return "-".join([kind, number.replace(".", "-"), *([dataset] if dataset else [])])
+    return "-".join([kind, name or number.replace(".", "-"), *([dataset] if dataset else [])])
 
 
 def _caption(kind: str, number: str, dataset: str | None, caption: str) -> str:

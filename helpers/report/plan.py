@@ -24,6 +24,7 @@ OWN_OPTION = {
     "output_dir": "--output DIR",
     "store_dir": "--output DIR (the store is a folder in it)",
     "allow_expensive": "--allow-expensive",
+    "profile": "the build's first argument",
     "dataset": "--only CHAPTER:DATASET, or the runs of a profile",
 }
 
