@@ -28,6 +28,8 @@ from helpers.files import RECORDS, write_atomically
 
 # Parameters that mark a record as part of a series: its model and attack occur in the main results too.
 SERIES = frozenset({"sweep", "rung", "shared"})
+# The rung that counts an image as right if no attack of the ladder fools the model with it.
+WORST_RUNG = "all of these, worst"
 
 # Where things lie changes no result: these parameters do not tell one set of records from another.
 FOLDERS = ("data_dir", "output_dir", "store_dir")

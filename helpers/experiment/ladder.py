@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from helpers.defences.bagging import vote
-from helpers.evaluation.records import Record
+from helpers.evaluation.records import WORST_RUNG, Record
 from helpers.experiment.scores import Scores
 from helpers.experiment.subjects import Images, Subject
 
@@ -20,9 +20,6 @@ WHITE_BOX = {
     "itself, mean loss": ("log_probabilities", {"loss": "likelihood"}),
     "itself, mean logits": ("logits", {}),
 }
-
-# The last rung: an image counts as right if no attack of the ladder fools the ensemble with it.
-WORST_RUNG = "all of these, worst"
 
 
 def climb(
