@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 from helpers import paths
-from helpers.attacks import ATTACKS
 from helpers.evaluation.identity import ORIGINAL, ModelId
-from helpers.evaluation.records import WORST_RUNG, Record, plain, read_records, select
+from helpers.evaluation.records import WORST_RUNG, Record, read_records
 from helpers.files import remove_if_empty, write_atomically
+from helpers.findings.claims import judge_all
+from helpers.findings.evidence import Evidence
+from helpers.findings.headlines import headlines
+from helpers.findings.reported import kept_first
 from helpers.parameters import ParameterError
 from helpers.profiles import load_profile
 from helpers.report.manifest import run_entry
@@ -142,6 +146,7 @@ def with_results(text: str, table: str) -> str:
 def results(folder: Path) -> str:
     """Write the README's results from the records of a published build, as Markdown."""
     records = read_records(folder, arrays=True)
+    evidence = Evidence(records)
     manifest = read_manifest(Output(folder))
     lines = [
         "",
@@ -149,71 +154,55 @@ def results(folder: Path) -> str:
         f"[page](reports/{manifest['profile']}/report.html). Accuracy in percent; attacks made on the "
         "tested model unless said.",
         "",
-        *table(records),
+        "| data | model | ε | " + " | ".join(COLUMNS.values()) + " |",
+        "|---|---|---:|" + "---:|" * len(COLUMNS),
+    ]
+    shown = evidence.find("bagging") + evidence.find("accuracy", chapter=LARGE)
+    for dataset in dict.fromkeys(r.dataset for r in shown):
+        lines += [_row(dataset, name, found) for name, found in _models(evidence, dataset)]
+    said = headlines(records, judge_all(records))
+    lines += [
         "",
-        *(f"* {getattr(text, 'striptags', lambda text=text: text)()}" for text in said(records)),
+        *(f"* {getattr(text, 'striptags', lambda text=text: text)()}" for text in said),
         "",
     ]
     return "\n".join(lines) + "\n"
 
 
-def said(records: Sequence[Record]) -> list[str]:
-    """Say what came out, as the page's head does."""
-    from helpers.findings.claims import judge_all
-    from helpers.findings.headlines import headlines
-
-    return headlines(records, judge_all(records))
-
-
-def table(records: Sequence[Record]) -> list[str]:
-    """List how often each main model is right, under attacks made on itself and on the original.
-
-    What several chapters measured counts from the first of them.
-    """
-    names = [ATTACKS[name].label if name != "none" else "clean" for name in COLUMNS]
-    lines = [f"| data | model | ε | {' | '.join(names)} |", "|---|---|---:|" + "---:|" * len(names)]
-    accuracies = select(records, quantity="accuracy")
-    for dataset in sorted({record.dataset for record in accuracies}):
-        here = select(accuracies, dataset=dataset)
-        for model in _main_models(here):
-            tested = select(here, model=model)
-            clean = select(plain(tested), attack="none")
-            rows = {str(model): clean + select(plain(tested), white_box=True)}
-            if model.kind == "ensemble":
-                transfer = select(plain(tested), made_on=ORIGINAL)
-                rows[f"{model}, attack on the {ORIGINAL}"] = transfer and clean + transfer
-                rows[f"{model}, worst of its ladder"] = select(tested, rung=WORST_RUNG)
-            lines += [_row(dataset, title, found) for title, found in rows.items() if found]
-    return lines
-
-
-def _main_models(records: Sequence[Record]) -> list[ModelId]:
-    """Find the original, the largest ensemble that was itself attacked, and the retrained models."""
-    found = {r.model for r in records if r.model}
-    retrained = found & {
-        ModelId(kind="original", retrained_on=attack, regenerate=when)
-        for attack in ATTACKS
-        for when in ("epoch", "batch")
-    }
-    attacked = {r.model for r in select(records, white_box=True, kind="ensemble", retrained_on="")}
-    ensembles = [
-        model
-        for model in attacked
-        if model == ModelId(kind="ensemble", n_members=model.n_members, combine="probabilities")
+def _models(evidence: Evidence, dataset: str) -> Iterator[tuple[str, dict[str, Record]]]:
+    """Find the accuracies of each model's row."""
+    bagging = evidence.one("bagging", dataset=dataset)
+    alone = {"chapter": "05_retraining" if bagging else LARGE}
+    ensemble, on_original = {"kind": "ensemble"}, {"made_on": ORIGINAL}
+    if bagging:
+        here, size = {"chapter": "04_ensembles"}, f"ensemble of {bagging.values['n_members']}"
+        ensemble |= {"n_members": bagging.values["n_members"]}
+    else:
+        here, size = alone, "ensemble"
+    rows = [("original", ORIGINAL, alone)]
+    if not bagging:
+        rows.append(("noise and subsampling", {"kind": "member", "member": 1}, alone))
+    rows += [
+        (f"{size}, attack on original", ensemble, here | on_original),
+        (size, ensemble, here),
+        (f"{size}, worst of its ladder", ensemble, {"rung": WORST_RUNG}),
     ]
-    order = list(ATTACKS)
-    return [
-        *(found & {ORIGINAL}),
-        *sorted(ensembles, key=lambda model: model.n_members)[-1:],
-        *sorted(retrained, key=lambda m: (m.regenerate != "epoch", order.index(m.retrained_on))),
+    histories = evidence.find("history", dataset=dataset, **alone)
+    for when, attack in product(("epoch", "batch"), ("fgsm", "bim", "pgd")):
+        first = ", examples of the original" if kept_first(histories, attack, when) else ""
+        model = ModelId(kind="original", retrained_on=attack, regenerate=when)
+        rows.append((f"{model}{first}", model, alone))
+    for title, model, about in rows:
+        found = {a: evidence.accuracy(dataset, model, a, **about) for a in COLUMNS}
+        if any(found.values()):
+            yield title, {attack: record for attack, record in found.items() if record}
+
+
+def _row(dataset: str, title: str, found: dict[str, Record]) -> str:
+    sizes = {r.parameters["epsilon"] for r in found.values() if "epsilon" in r.parameters}
+    cells = [
+        f"{100 * found[attack].values['accuracy']:.1f}" if attack in found else "–"
+        for attack in COLUMNS
     ]
-
-
-def _row(dataset: str, title: str, records: Sequence[Record]) -> str:
-    found: dict[str, Record] = {}
-    for record in records:
-        found.setdefault(record.attack, record)
-    shown = [found.get(attack) for attack in COLUMNS]
-    sizes = sorted({r.parameters["epsilon"] for r in shown if r and "epsilon" in r.parameters})
-    cells = [f"{100 * record.values['accuracy']:.1f}" if record else "–" for record in shown]
-    return f"| {dataset} | {title} | {', '.join(f'{e:g}' for e in sizes)} | {' | '.join(cells)} |"
+    epsilons = ", ".join(f"{e:g}" for e in sorted(sizes))
+    return f"| {dataset} | {title} | {epsilons} | {' | '.join(cells)} |"
