@@ -88,9 +88,9 @@ class Record:
     @property
     def white_box(self) -> bool:
         """Whether the attack was made on the tested model itself, through whichever of its means."""
-        if self.model is None or self.made_on is None:
+        if self.model is None or self.made_on is None or self.made_on.kind != self.model.kind:
             return False
-        return replace(self.made_on, combine="") == replace(self.model, combine="")
+        return replace(self.made_on, combine=self.model.combine) == self.model
 
     def matches(self, **wanted: Any) -> bool:
         """Tell whether each wanted attribute, field of the model, or parameter has the wanted value."""
