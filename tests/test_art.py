@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 from small_models import blobs, small_network
 
-from helpers.models import gradients
-from helpers.models import networks, training
-from helpers.evaluation import check_adversarial, distortion
 from helpers.attacks.art import ATTACKS, attack_from_outside
+from helpers.evaluation import check_adversarial, distortion
+from helpers.models import gradients, training
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from helpers.findings import claims
 from helpers.evaluation import Record, wilson
 from helpers.experiment.ladder import WORST_RUNG
+from helpers.findings import claims
 from helpers.findings.verdicts import ABSENT, FAILS, HOLDS, UNDECIDED, reach_verdict
 
 N = 2000

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.settings import ParameterError
 from test_publish import build, readme  # noqa: F401 (fixtures)
 from test_report import wait_for
 
+from helpers.experiment.store import Store
 from helpers.report.output import FORMAT, Output
 from helpers.report.owned import clear, remove_left_overs, remove_run
 from helpers.report.publish import publish
-from helpers.settings import ParameterError
-from helpers.experiment.store import Store
 
 NAMES = (
     "notes.txt", "report.pdf", "manifest.txt", "film.part", ".notes.txt.1.abcdefgh.tmp",

@@ -13,7 +13,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from helpers.data import download
-from helpers.data.download import Archive, DataError, fetch, matches_stamp, obtain, unpack, write_stamp
+from helpers.data.download import (
+    Archive,
+    DataError,
+    fetch,
+    matches_stamp,
+    obtain,
+    unpack,
+    write_stamp,
+)
 
 CONTENT = bytes(range(256)) * 2000
 SIZE = len(CONTENT)

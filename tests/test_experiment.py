@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from helpers.experiment import experiment
-from helpers.models import gradients
-from helpers.experiment import store
 from helpers.evaluation import Records, one
+from helpers.experiment import experiment
 from helpers.experiment.experiment import Experiment, random_targets
+from helpers.models import gradients
 from helpers.parameters import validate
 from helpers.profiles import notebook_defaults
 

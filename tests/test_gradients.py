@@ -3,9 +3,8 @@ import numpy as np
 import pytest
 from small_models import SHAPE, images, linear_model, small_network
 
-from helpers.models import gradients
-from helpers.models import networks, training
 from helpers.defences.bagging import Ensemble
+from helpers.models import gradients, networks
 
 
 def test_cross_entropy_gradient_of_a_linear_model_is_exact():

@@ -1,7 +1,7 @@
 from test_claims import accuracy, bagging, history, per_batch, retraining
 
-from helpers.findings import claims
 from helpers.evaluation import Record
+from helpers.findings import claims
 from helpers.findings.headlines import headlines, stand_ins
 
 

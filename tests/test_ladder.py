@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from test_experiments import experiment
 
-from helpers.experiment import ladder
 from helpers.evaluation import Records, select
+from helpers.experiment import ladder
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@ import pytest
 from scipy.optimize import fmin_l_bfgs_b, rosen, rosen_der
 from small_models import SHAPE, blobs, images, linear_model, small_network
 
-from helpers.models import gradients
-from helpers.evaluation import check_adversarial
 from helpers.attacks.lbfgs_attack import lbfgs
-from helpers.models.training import train
 from helpers.attacks.lbfgs_solver import minimise
+from helpers.evaluation import check_adversarial
+from helpers.models import gradients
+from helpers.models.training import train
 
 Y = np.arange(12, dtype=np.int32) % 3
 

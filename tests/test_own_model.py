@@ -12,15 +12,13 @@ import pytest
 from scipy.special import softmax
 
 from helpers import files
-from helpers.models import networks, training
-from helpers.models import custom
-from helpers.evaluation import sanity
 from helpers.attacks.steps import fgsm
 from helpers.defences.bagging import Ensemble
-from helpers.evaluation import Records, one, read_records
+from helpers.evaluation import Records, one, read_records, sanity
 from helpers.experiment.experiment import Experiment
-from helpers.models.gradients import logits
+from helpers.models import custom, networks
 from helpers.models.custom import load_classifier, network_for
+from helpers.models.gradients import logits
 from helpers.parameters import validate
 from helpers.paths import NOTEBOOKS
 from helpers.profiles import notebook_defaults

@@ -86,9 +86,7 @@ def test_paired_interval_covers_the_truth_about_as_often_as_it_says():
 def test_similarity_of_images_falls_with_their_difference(side):
     x = np.random.default_rng(0).random((4, 28, side, 3)).astype(np.float32)
     assert similarity(x, x) == pytest.approx(np.ones(4))
-    near, far = (
-        similarity(x, np.clip(x + c * np.sign(x - 0.5), 0, 1)) for c in (0.05, 0.4)
-    )
+    near, far = (similarity(x, np.clip(x + c * np.sign(x - 0.5), 0, 1)) for c in (0.05, 0.4))
     assert (far < near).all()
     assert (near < 1).all()
 

@@ -3,7 +3,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from helpers.models import networks, training
 from helpers.evaluation import Record, wilson
 from helpers.findings.reported import (
     architecture_values,
@@ -14,6 +13,7 @@ from helpers.findings.reported import (
     kept_note,
     read_reported,
 )
+from helpers.models import networks
 
 ENTRY = {
     "where": "Table 4", "what": "FGSM retraining, normal data", "reported": 98.36,

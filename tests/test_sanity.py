@@ -3,9 +3,8 @@ import numpy as np
 import pytest
 from small_models import SHAPE, images, linear_model, small_network
 
+from helpers.evaluation import Records, sanity
 from helpers.models import gradients
-from helpers.evaluation import sanity
-from helpers.evaluation import Records
 
 Y = np.arange(12, dtype=np.int32) % 3
 N, CLASSES = 40, 10

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from small_models import linear_model
 
-from helpers.experiment import store
-from helpers.files import file_digest
 from helpers.experiment.store import Store, code_digest
+from helpers.files import file_digest
 
 
 def make_model(calls, model=None):

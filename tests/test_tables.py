@@ -6,14 +6,14 @@ import pandas as pd
 import pytest
 from markupsafe import Markup
 
-from helpers.models import networks, training
+from helpers.evaluation import Record, wilson
+from helpers.evaluation.sanity import Check
+from helpers.experiment.ladder import WORST_RUNG
 from helpers.figures import tables
 from helpers.findings.claims import CLAIMS
-from helpers.evaluation import Record, wilson
-from helpers.experiment.ladder import WORST_RUNG
 from helpers.findings.reported import read_slips
-from helpers.evaluation.sanity import Check
 from helpers.findings.verdicts import VERDICTS, Part, Verdict
+from helpers.models import networks
 
 
 def record(model, attack, n_correct, n=1000, **parameters):

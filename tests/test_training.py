@@ -3,8 +3,7 @@ import numpy as np
 import pytest
 from small_models import blobs, small_network
 
-from helpers.models import gradients
-from helpers.models import networks, training
+from helpers.models import gradients, networks, training
 
 TRAINING = {
     "epochs": 4, "batch_size": 32, "learning_rate": 0.01, "patience": 9, "validation_fraction": 0.2,

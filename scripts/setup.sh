@@ -1,0 +1,83 @@
+# Sourced by build_report.sh, run_tests.sh and benchmarks/run.sh: `set_up PROJECT` makes PROJECT/.venv from the lock.
+#
+# The stamp .venv/.set-up holds a checksum of what the environment was made from. Without the right
+# one the environment is completed; after a set-up that was cut off, or when the Python that it was made
+# with is gone, it is made anew.
+
+# The caller's Python settings (a PYTHONPATH beats even -P) and user site are for other programs.
+unset "${!PYTHON@}"
+export PYTHONNOUSERSITE=1
+
+fail_set_up() {
+  printf '%s\n' "$@" >&2
+  exit 3
+}
+
+find_python() {
+  local candidate
+  for candidate in python3.12 python3.11 python3 python; do
+    # Run it: a name on the PATH may be a version manager's stand-in for nothing.
+    if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
+        2>/dev/null; then
+      command -v "$candidate"
+      return
+    fi
+  done
+  fail_set_up "Python 3.11 or 3.12 is needed, and neither is on the PATH." \
+    "Install one of them (for example: apt install python3.11 python3.11-venv), then run again."
+}
+
+set_up_stamp() {
+  # The folder counts too: an environment that was moved holds wrong paths.
+  { cat "$1/requirements.lock" "$1/pyproject.toml"; printf '%s' "$1"; } | cksum
+}
+
+is_set_up() {
+  # -x follows the links of .venv/bin/python to the Python that it was made with.
+  [[ -x "$1/.venv/bin/python" && "$(cat "$1/.venv/.set-up" 2>/dev/null)" == "$(set_up_stamp "$1")" ]]
+}
+
+install_into_venv() {  # arguments of pip install
+  if command -v uv >/dev/null && uv pip install --quiet --python .venv/bin/python "$@"; then
+    return
+  fi
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"
+}
+
+make_environment() {
+  local python
+  cd "$1"
+  if [[ ! -x .venv/bin/python || "$(cat .venv/.set-up 2>/dev/null)" == unfinished ]] \
+      || ! .venv/bin/python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
+      || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+    python="$(find_python)"
+    [[ -e .venv ]] || rm -f .venv  # a link to nowhere, on which venv fails
+    "$python" -m venv --clear .venv \
+      || fail_set_up "$python -m venv failed; on Debian and Ubuntu: apt install python3-venv"
+  fi
+  echo unfinished > .venv/.set-up
+  install_into_venv --require-hashes -r requirements.lock \
+    || fail_set_up "The packages of requirements.lock could not be installed (see above)." \
+      "Run the same command again: it starts over."
+  install_into_venv --no-deps --no-build-isolation -e . \
+    || fail_set_up "The project itself could not be installed into .venv (see above)."
+  set_up_stamp "$1" > .venv/.set-up
+}
+
+set_up() {
+  local project="$1" python
+  if is_set_up "$project"; then
+    return
+  fi
+  python="$(find_python)"
+  mkdir -p "$project/build"
+  (
+    # One set-up at a time: the lock belongs to file descriptor 9, so it ends with this subshell.
+    exec 9> "$project/build/.set-up.lock"
+    "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
+    if ! is_set_up "$project"; then
+      echo "Setting up .venv from requirements.lock (once; a few minutes, 3 GB)" >&2
+      make_environment "$project"
+    fi
+  )
+}
