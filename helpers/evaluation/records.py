@@ -249,7 +249,9 @@ def _as_csv(records: list[Record]) -> str:
     rows = [_groups(record) for record in records]
     order = {group: k for k, group in enumerate(GROUPS)}
     heads = dict.fromkeys(head for row in rows for head in row)
-    heads = sorted(heads, key=lambda head: order[head.partition(".")[0]])  # keeps their order within
+    heads = sorted(
+        heads, key=lambda head: order[head.partition(".")[0]]
+    )  # keeps their order within
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["row", *PLACE, *heads, "arrays"])
