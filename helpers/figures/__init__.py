@@ -14,7 +14,8 @@ layers is loaded when asked for, since TensorFlow takes seconds.
 ``ensemble_diagram``, ``bagging_diagram``           Figures 1 and 2
 ``inception_diagram``, ``architecture_table``       Figure 3, Tables 2 and 3
 ``group_table``, ``gain_table``, ``variant_table``  accuracies, gains, ways to train an ensemble
-``size_table``, ``training_table``, ``class_table`` perturbations, trainings, Table 1
+``size_table``, ``training_table``                  perturbations, trainings
+``class_table``, ``data_table``                     Table 1, the data sets
 ``repeat_table``, ``summary_table``                 several trainings; every model under every attack
 ``verdict_table``, ``test_table``, ``slip_table``   the findings
 ``check_table``, ``sanity_table``                   signs of a broken evaluation
@@ -39,6 +40,7 @@ from helpers.figures.looks import called, grouped, percentages, style, styled
 from helpers.figures.show import show_headlines
 from helpers.figures.tables import (
     class_table,
+    data_table,
     gain_table,
     group_table,
     repeat_table,
@@ -65,6 +67,7 @@ __all__ = [
     "confusion",
     "costs",
     "curves",
+    "data_table",
     "distortions",
     "ensemble_diagram",
     "epochs_figure",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from helpers.data.datasets import DATASETS
+from helpers.data.datasets import DATASETS, Dataset
 from helpers.evaluation.identity import ModelId
 from helpers.evaluation.records import WORST_RUNG, Record, on_itself, plain, select
 from helpers.evaluation.statistics import mcnemar
@@ -22,6 +22,22 @@ def class_table(class_names: Sequence[str]) -> pd.DataFrame:
     if not len(class_names):
         raise ValueError("a table of classes needs at least one class name")
     return pd.DataFrame({"Class name": list(class_names), "Class number": range(len(class_names))})
+
+
+def data_table(datasets: Iterable[Dataset]) -> pd.DataFrame:
+    """List data sets: images on disk, images loaded, their size, classes, and where they come from."""
+    return pd.DataFrame(
+        {
+            "Data set": data.label,
+            "Training images": data.full_n_train,
+            "Test images": data.full_n_test,
+            "Used here": f"{len(data.y_train):,} + {len(data.y_test):,}",
+            "Size": " × ".join(map(str, data.input_shape)),
+            "Classes": data.n_classes,
+            "Source": data.source,
+        }
+        for data in datasets
+    )
 
 
 def group_table(groups: Mapping[Any, Sequence[Record]]) -> pd.DataFrame:
