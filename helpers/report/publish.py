@@ -24,7 +24,8 @@ from helpers.report.owned import TABLE, record_files
 
 MOST_BYTES = 30_000_000
 BEGIN, END = "<!-- results: written by build_report.sh --publish -->", "<!-- end of results -->"
-COLUMNS = ("none", "fgsm", "bim", "pgd", "lbfgs")
+LARGE = "06_tiny_imagenet"
+COLUMNS = {"none": "clean", "fgsm": "FGSM", "bim": "BIM", "pgd": "PGD", "lbfgs": "L-BFGS"}
 
 
 def publish(folder: Path, reports: Path | None = None, readme: Path | None = None) -> Path:
