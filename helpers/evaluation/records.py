@@ -13,7 +13,7 @@ import io
 import json
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -30,6 +30,11 @@ SERIES = frozenset({"sweep", "rung", "shared"})
 
 # Where things lie changes no result: these parameters do not tell one set of records from another.
 FOLDERS = ("data_dir", "output_dir", "store_dir")
+
+# What reading a damaged table or array file may meet.
+DAMAGE = (
+    OSError, EOFError, ValueError, TypeError, KeyError, AttributeError, csv.Error, BadZipFile,
+)  # fmt: skip
 
 PLACE = ("chapter", "dataset", "quantity", "attack", "seed")  # columns of the table
 # Groups of further columns, `parameters.epsilon` for one: who was tested, on which model the attack was
@@ -87,7 +92,7 @@ class Record:
         """Whether the attack was made on the tested model itself, through whichever of its means."""
         if self.model is None or self.made_on is None:
             return False
-        return replace(self.made_on, combine="") == replace(self.model, combine="")
+        return _fields(self.made_on) | {"combine": ""} == _fields(self.model) | {"combine": ""}
 
     def matches(self, **wanted: Any) -> bool:
         """Tell whether each wanted attribute, field of the model, or parameter has the wanted value."""
@@ -325,15 +330,7 @@ def read_table(table: Path, *, arrays: bool = False) -> list[Record]:
             rows = list(reader)
         held = _read_arrays(table.with_suffix(".npz")) if arrays else {}
         return [_record(row, held, arrays) for row in rows]
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        csv.Error,
-        BadZipFile,
-    ) as error:
+    except DAMAGE as error:
         raise ValueError(
             f"the records {table} are damaged ({error!r}); delete the file and run its chapter again"
         ) from None
@@ -346,7 +343,7 @@ def _record(row: dict[str, str], held: Mapping[str, np.ndarray], arrays: bool) -
         if dot and cell != "":
             groups[group][name] = _value(cell)
     names = row["arrays"].split() if arrays else []
-    models = {name: ModelId(**groups.pop(name)) if groups[name] else None for name in MODELS}
+    models = {name: ModelId(**about) if (about := groups.pop(name)) else None for name in MODELS}
     return Record(
         **{name: row[name] for name in PLACE if name != "seed"},
         seed=int(row["seed"]),
