@@ -99,7 +99,7 @@ def test_the_first_cells_say_what_the_chapter_is(chapter):
     assert notebook.cells[0].cell_type == "markdown"
     assert notebook.cells[0].source.startswith("# ")
     assert "parameters" in notebook.cells[1].metadata.get("tags", [])
-    assert f'notebook_parameters("{name}", globals())' in notebook.cells[2].source
+    assert f'Chapter("{name}", globals())' in notebook.cells[2].source
 
 
 def test_cells_are_short(chapter):

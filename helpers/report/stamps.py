@@ -6,7 +6,6 @@ It is kept in the metadata of the executed notebook: the two appear in one renam
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -47,16 +46,11 @@ def _helpers() -> str:
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.py")}
     return _digest(
         {
-            name: _code(path.read_text(encoding="utf-8"))
+            name: text_digest(path.read_text(encoding="utf-8"))
             for name, path in files.items()
             if not name.startswith("report/")
         }
     )
-
-
-@lru_cache(maxsize=None)
-def _code(text: str) -> str:
-    return text_digest(ast.parse(text))
 
 
 @lru_cache(maxsize=1)
