@@ -98,7 +98,7 @@ def test_untargeted_leaves_the_label_and_is_no_farther_than_any_single_target():
         ({"max_iterations": 0}, "max_iterations = 0"),
         ({"targets": np.full(12, 3, np.int32)}, "targets holds labels"),
         ({"targets": Y[:3]}, "targets must be"),
-        ({"n_candidates": 3}, "from 1 to 2"),
+        ({"n_candidates": 0}, "n_candidates = 0"),
         ({"x": np.zeros((12, *SHAPE))}, "float32"),
     ],
 )
