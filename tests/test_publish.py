@@ -1,11 +1,10 @@
 import json
 
 import pytest
-from test_claims import accuracy, bagging, retraining
+from made_up import ORIGINAL, TINY, accuracy, bagging, ensemble, ladder, retraining
 
 from helpers import paths
-from helpers.evaluation import Records
-from helpers.experiment.ladder import WORST_RUNG
+from helpers.evaluation.records import records_name, write_records
 from helpers.parameters import ParameterError
 from helpers.profiles import load_profile
 from helpers.report.manifest import run_entry
@@ -17,17 +16,12 @@ from helpers.report.publish import BEGIN, END, publish, results, with_results
 def build(tmp_path):
     """A finished build with made-up records."""
     folder = tmp_path / "build"
-    for record in bagging() + rung() + retraining() + large():
-        records = WRITERS.get((folder, record.chapter)) or Records(
-            folder, record.chapter, record.dataset, {"seed": 0}
-        )
-        WRITERS[folder, record.chapter] = records
-        records.add(
-            record.quantity, model=record.model, attack=record.attack,
-            parameters=record.parameters, values=plain(record.values), arrays=record.arrays,
-        )  # fmt: skip
-    for records in WRITERS.values():
-        records.write()
+    held = {}
+    for record in bagging() + ladder(share=0.25) + retraining() + large():
+        held.setdefault((record.chapter, record.dataset), []).append(record)
+    for (chapter, dataset), records in held.items():
+        name = records_name(chapter, dataset, {"seed": 0})
+        write_records(folder / "records" / f"{name}.csv", records)
     (folder / "tables").mkdir()
     (folder / "tables" / "table-1.csv").write_text("a,b\n")
     (folder / "report.html").write_text("<html></html>")
@@ -35,26 +29,12 @@ def build(tmp_path):
     return folder
 
 
-WRITERS = {}
-
-
-def rung():
-    about = {"rung": WORST_RUNG, "epsilon": 0.1}
-    return [accuracy("04_ensembles", "mnist", "ensemble", "bim", 0.25, **about)]
-
-
 def large():
-    place = ("06_tiny_imagenet", "tiny_imagenet")
-    itself = {"white_box": True, "source": "original", "epsilon": 0.02}
     return [
-        accuracy(*place, "original", "none", 0.5, white_box=True),
-        accuracy(*place, "original", "fgsm", 0.125, **itself),
-        accuracy(*place, "ensemble", "fgsm", 0.375, vote="mean", epsilon=0.02),
+        accuracy(*TINY, ORIGINAL, "none", 0.5),
+        accuracy(*TINY, ORIGINAL, "fgsm", 0.125, made_on=ORIGINAL, epsilon=0.02),
+        accuracy(*TINY, ensemble(2), "fgsm", 0.375, made_on=ORIGINAL, epsilon=0.02),
     ]
-
-
-def plain(values):
-    return {k: v.item() if hasattr(v, "item") else v for k, v in values.items()}
 
 
 def write_manifest(folder, **changes):
@@ -87,8 +67,8 @@ def test_a_build_is_copied_and_its_results_stand_in_the_readme(build, readme, tm
     assert text.endswith("\n\nMore.\n")
     assert "former results" not in text
     assert results(target) in text
-    assert "| mnist | ensemble of 10 |  | 30.0 | 30.0 | 30.0 | – | 30.0 |" in text
-    assert "| mnist | ensemble of 10, worst of its ladder | 0.1 | – | – | 25.0 | – | – |" in text
+    assert "| mnist | ensemble of 10 | 0.1 | 60.0 | 30.0 | 30.0 | – | 30.0 |" in text
+    assert "| mnist | ensemble of 10, worst of its ladder | 0.1 | – | 25.0 | 25.0 | – | – |" in text
     assert "| tiny_imagenet | original | 0.02 | 50.0 | 12.5 | – | – | – |" in text
     assert "| tiny_imagenet | ensemble, attack on original | 0.02 | – | 37.5 |" in text
     assert "| mnist | retrained on FGSM | 0.1 | 95.0 | 80.0 |" in text
