@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -12,72 +13,81 @@ LIBRARY = Path(__file__).resolve().parent
 
 
 @cache
-def code_digest(*modules: str) -> str:
-    """Digest what modules of this library do.
+def code_digest(*sources: str) -> str:
+    """Digest what parts of this library do.
 
-    Each module counts with all that it imports from the library, directly or not. Comments, layout and
+    A module counts with all that it imports from the library, directly or not. Comments, layout and
     docstrings do not count, nor do the ``__init__`` files of folders: they only list.
 
     Parameters
     ----------
-    modules
-        Names with dots, such as ``helpers.attacks.steps``.
+    sources
+        Modules with dots, such as ``helpers.attacks.steps``; or one function of a module by itself,
+        such as ``helpers.experiment.making:images``.
     """
-    found = sorted(closure(modules))
-    return hashlib.sha256("".join(map(_digest, found)).encode()).hexdigest()[:16]
+    parts = [_function(*source.split(":")) for source in sorted(sources) if ":" in source]
+    modules = closure([source for source in sources if ":" not in source])
+    parts += [_digest(ast.dump(_tree(module))) for module in sorted(modules)]
+    return _digest("".join(parts))[:16]
 
 
-def closure(modules: tuple[str, ...]) -> set[str]:
-    """Find the modules and all those of this library that they import."""
+def closure(modules: Sequence[str]) -> set[str]:
+    """Find the modules and all those of this library that they import, wherever in their text."""
     found, waiting = set(), list(modules)
     while waiting:
         module = waiting.pop()
         if module not in found:
             found.add(module)
-            waiting += imports(module)
+            waiting += _imports(module)
     return found
 
 
-@cache
-def imports(module: str) -> tuple[str, ...]:
-    """Name the modules of this library that a module imports, wherever in its text."""
+def _imports(module: str) -> set[str]:
     names = set()
     for node in ast.walk(_tree(module)):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "helpers":
-            for alias in node.names:
-                below = f"{node.module}.{alias.name}"
-                names.add(below if _file(below) else node.module)
-        elif isinstance(node, ast.Import):
-            names |= {a.name for a in node.names if a.name.split(".")[0] == "helpers"}
-    return tuple(sorted(name for name in names if _file(name)))
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {name for name in names if name.startswith("helpers.") and _file(name).is_file()}
 
 
-def _file(module: str) -> Path | None:
-    path = LIBRARY.joinpath(*module.split(".")[1:]).with_suffix(".py")
-    return path if path.is_file() else None
+def _file(module: str) -> Path:
+    return LIBRARY.joinpath(*module.split(".")[1:]).with_suffix(".py")
 
 
 @cache
 def _tree(module: str) -> ast.Module:
-    path = _file(module)
-    if path is None:
+    if not _file(module).is_file():
         raise ValueError(f"{module} is no module of this library")
-    return ast.parse(path.read_text(encoding="utf-8"))
+    return _parsed(_file(module).read_text(encoding="utf-8"))
 
 
 @cache
-def _digest(module: str) -> str:
-    return text_digest(_tree(module))
+def text_digest(text: str) -> str:
+    """Digest what a text of Python does: neither comments, nor layout, nor docstrings count."""
+    return _digest(ast.dump(_parsed(text)))
 
 
-def text_digest(tree: ast.Module) -> str:
-    """Digest a syntax tree without its docstrings."""
-    owners = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    stripped = ast.parse(ast.unparse(tree))
-    for node in ast.walk(stripped):
-        if isinstance(node, owners) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
-    return hashlib.sha256(ast.dump(stripped).encode()).hexdigest()
+def _parsed(text: str) -> ast.Module:
+    """Parse a module and take its docstrings out."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        owner = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if owner and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
+    return tree
+
+
+def _function(module: str, name: str) -> str:
+    for node in _tree(module).body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            return _digest(ast.dump(node))
+    raise ValueError(f"{module} has no function {name}")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 # With them oneDNN, which does TensorFlow's arithmetic on processors, sums in another order.

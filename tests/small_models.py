@@ -1,7 +1,11 @@
 """Small models whose answers are known, and images for them."""
 
+from functools import cache
+
 import keras
 import numpy as np
+
+from helpers.models import training
 
 SHAPE = (4, 4, 1)
 
@@ -44,3 +48,16 @@ def blobs(n: int = 240, n_classes: int = 3, seed: int = 0) -> tuple[np.ndarray, 
     x = generator.uniform(0, 0.6, (n, *SHAPE))
     x[np.arange(n), y] += 0.3
     return np.clip(x, 0, 1).astype(np.float32), y
+
+
+@cache
+def trained() -> tuple[keras.Model, np.ndarray, np.ndarray]:
+    """A network that has learned the blobs, with the first of them, as images of 8 x 8 pixels."""
+    x, y = blobs()
+    x = x.repeat(2, axis=1).repeat(2, axis=2)
+    model = small_network(shape=x.shape[1:])
+    training.train(
+        model, x, y, epochs=8, batch_size=32, learning_rate=0.01, patience=8,
+        validation_fraction=0.2, seed=0,
+    )  # fmt: skip
+    return model, x[:24], y[:24]

@@ -103,8 +103,12 @@ def _search(p, epsilon):
     return {"c_init": 1.0, **limits}
 
 
-def _outside(p, epsilon):
-    return {"epsilon": epsilon, "iterations": p.outside_iterations, "seed": p.seed}
+def _iterations(p, epsilon):
+    return {"iterations": p.outside_iterations}
+
+
+def _iterations_in_ball(p, epsilon):
+    return _one_step(p, epsilon) | _iterations(p, epsilon)
 
 
 def _drawn(settings):
@@ -127,8 +131,17 @@ ATTACKS = {
         Attack("lbfgs", "L-BFGS", "unbounded", "lbfgs_attack:towards_class", _drawn(_search), _some),
         Attack("untargeted_lbfgs", "L-BFGS, untargeted", "unbounded", "lbfgs_attack:lbfgs", _search,
                _some),
-        Attack("square", "Square", "black box", "art:square", _outside, _first),
-        Attack("auto_pgd", "AutoPGD", "bounded", "art:auto_pgd", _outside, _first),
-        Attack("cw", "Carlini-Wagner", "unbounded", "art:cw", _outside, _first),
+        Attack("square", "Square", "black box", "art:square", _drawn(_iterations_in_ball),
+               _first),
+        Attack("auto_pgd", "AutoPGD", "bounded", "art:auto_pgd", _drawn(_iterations_in_ball),
+               _first),
+        Attack("cw", "Carlini-Wagner", "unbounded", "art:cw", _drawn(_iterations), _first),
     )
 }  # fmt: skip
+
+
+def named(name: str) -> Attack:
+    """Get the attack of this name; ValueError, with the names there are, if there is none."""
+    if name not in ATTACKS:
+        raise ValueError(f"no attack {name!r}; there are {', '.join(ATTACKS)}")
+    return ATTACKS[name]

@@ -52,11 +52,11 @@ def auto_pgd(model, x, y, *, epsilon, iterations, seed, progress=None) -> np.nda
     return _inside(x, epsilon, _generate(name, model, x, y, seed, **options))
 
 
-def cw(model, x, y, *, epsilon, iterations, seed, progress=None) -> Crafted:
+def cw(model, x, y, *, iterations, seed, progress=None) -> Crafted:
     """Look for the least L2 norm (Carlini & Wagner 2017, arXiv 1608.04644).
 
     It takes a tenth of the `iterations` on each of its constants, as ART searches along every step, but
-    at least ten: with fewer it finds nothing and looks like a defence. `epsilon` is not looked at.
+    at least ten: with fewer it finds nothing and looks like a defence.
     """
     x_adv = _generate(
         "CarliniL2Method", model, x, y, seed, max_iter=cw_steps(iterations), max_halving=3,
@@ -85,6 +85,8 @@ def _generate(
 ) -> np.ndarray:
     """Run one of ART's attacks, its name in ``art.attacks.evasion``; float32 images in [0, 1]."""
     check_images(model, x, y)
+    if not len(x) or options.get("eps") == 0:  # ART refuses both
+        return x.copy()
     with warnings.catch_warnings():  # ART tells which frameworks are not installed
         warnings.simplefilter("ignore")
         from art.attacks import evasion  # takes seconds to import

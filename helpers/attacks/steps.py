@@ -209,6 +209,7 @@ def noise(model, x, y, *, progress=None, **settings) -> np.ndarray:
 
 def towards_random_classes(model, x, y, *, seed, **settings) -> np.ndarray:
     """:func:`bim`, targeted at a class drawn for each image."""
+    check_images(model, x, y)
     targets = random_targets(y, model.output_shape[-1], seed)
     return bim(model, x, targets, targeted=True, **settings)
 
@@ -224,6 +225,11 @@ def walk(call, x, y, start, epsilon, alpha, steps, direction: Direction) -> np.n
         Size of a step; negative to go down the loss.
     direction
         From gradients to directions.
+
+    Returns
+    -------
+    np.ndarray
+        Where it ends, float32 like `x`; `start` stays as it is.
     """
     epsilon, alpha = np.float32(epsilon), np.float32(alpha)
     low, high = np.maximum(x - epsilon, 0), np.minimum(x + epsilon, 1)

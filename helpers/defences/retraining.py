@@ -49,9 +49,9 @@ def adversarial_retrain(
         ``epoch`` (the report's section 6), ``batch``: of each batch, from the model as it then stands
         (its section 5.2.1), or ``never``: once for all, from the model as it is given.
     seed, training
-        As for :func:`helpers.models.training.train`. Early stopping watches the mean of the accuracies on clean
-        and on freshly attacked validation images: the clean one alone would prefer the epochs that
-        learned least from the attack.
+        As for :func:`helpers.models.training.train`. Early stopping watches the mean of the
+        accuracies on clean and on freshly attacked validation images: the clean one alone would
+        prefer the epochs that learned least from the attack.
 
     Returns
     -------

@@ -88,9 +88,9 @@ class Record:
     @property
     def white_box(self) -> bool:
         """Whether the attack was made on the tested model itself, through whichever of its means."""
-        if self.model is None or self.made_on is None:
+        if self.model is None or self.made_on is None or self.made_on.kind != self.model.kind:
             return False
-        return replace(self.made_on, combine="") == replace(self.model, combine="")
+        return replace(self.made_on, combine=self.model.combine) == self.model
 
     def matches(self, **wanted: Any) -> bool:
         """Tell whether each wanted attribute, field of the model, or parameter has the wanted value."""
@@ -350,8 +350,7 @@ def _record(row: dict[str, str], held: Mapping[str, np.ndarray], arrays: bool) -
         if dot and cell != "":
             groups[group][name] = _value(cell)
     names = row["arrays"].split() if arrays else []
-    models = {name: groups.pop(name) for name in MODELS}
-    models = {name: ModelId(**about) if about else None for name, about in models.items()}
+    models = {name: ModelId(**id) if (id := groups.pop(name)) else None for name in MODELS}
     return Record(
         **{name: row[name] for name in PLACE if name != "seed"},
         seed=int(row["seed"]),

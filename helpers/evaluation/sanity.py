@@ -24,7 +24,7 @@ GREY = 0.5
 # Attacks that only ever add effort to the one before.
 EFFORT = ("fgsm", "bim", "pgd")
 # Attacks that see scores only, no gradients.
-BLACK_BOX = ("square",)
+BLACK_BOX = tuple(name for name, attack in ATTACKS.items() if attack.kind == "black box")
 # Attacks that may go as far as they must.
 UNBOUND = tuple(name for name, attack in ATTACKS.items() if attack.kind == "unbounded")
 
@@ -132,7 +132,7 @@ def _efforts(records: list[Record]) -> Iterator[str | bool]:
             continue
         yield _better(strong, weak) and (
             f"{strong.model}, ε = {strong.parameters['epsilon']:g}: {_say(strong)} under "
-            f"{strong.attack.upper()}, but {_say(weak)} under {weak.attack.upper()}"
+            f"{_label(strong)}, but {_say(weak)} under {_label(weak)}"
         )
 
 
@@ -152,7 +152,7 @@ def _noises(records: list[Record]) -> Iterator[str | bool]:
         left = attacked.values["accuracy"]
         yield 0 < left >= noise.values["accuracy"] and (
             f"{attacked.model}, ε = {attacked.parameters['epsilon']:g}: {_say(attacked)} under "
-            f"{attacked.attack.upper()}, but {_say(noise)} under random noise"
+            f"{_label(attacked)}, but {_say(noise)} under random noise"
         )
 
 
@@ -168,7 +168,7 @@ def _sizes(records: list[Record], chance: float) -> Iterator[str | bool]:
                 large.values["low"] > chance
                 and _better(large, small)
                 and (
-                    f"{large.model} under {large.attack.upper()}: {_say(small)} at ε = "
+                    f"{large.model} under {_label(large)}: {_say(small)} at ε = "
                     f"{small.parameters['epsilon']:g}, but {_say(large)} at "
                     f"{large.parameters['epsilon']:g}: the attack oversteps"
                 )
@@ -181,7 +181,7 @@ def _transfers(records: list[Record]) -> Iterator[str | bool]:
         if other.attack != white_box.attack or made_on is None or other.white_box:
             continue
         yield _better(white_box, other) and (
-            f"{white_box.model} under {white_box.attack.upper()}: {_say(white_box)} when attacked "
+            f"{white_box.model} under {_label(white_box)}: {_say(white_box)} when attacked "
             f"itself, but {_say(other)} on images made on {made_on}"
         )
 
@@ -205,8 +205,8 @@ def _black_boxes(records: list[Record]) -> Iterator[str | bool]:
                 there.mean() > right.mean()
                 and mcnemar(there, right) < SIGNIFICANT
                 and (
-                    f"{white_box.model}: {there.mean():.1%} under {white_box.attack.upper()}, but "
-                    f"{_say(other)} under {other.attack}, which sees no gradient, on the same images"
+                    f"{white_box.model}: {there.mean():.1%} under {_label(white_box)}, but "
+                    f"{_say(other)} under {_label(other)}, which sees no gradient, on the same images"
                 )
             )
 
@@ -224,7 +224,7 @@ def _boundless(records: list[Record], chance: float) -> Iterator[str | bool]:
         else:
             continue
         yield record.values["low"] > chance and (
-            f"{record.model} under {record.attack.upper()}{size}: {_say(record)}, {reason}"
+            f"{record.model} under {_label(record)}{size}: {_say(record)}, {reason}"
         )
 
 
@@ -242,3 +242,7 @@ def _better(a: Record, b: Record) -> bool:
 
 def _say(record: Record) -> str:
     return f"{record.values['accuracy']:.1%}"
+
+
+def _label(record: Record) -> str:
+    return ATTACKS[record.attack].label

@@ -58,10 +58,23 @@ def member(
     """Train a member of an ensemble on its noisy bootstrap replicate."""
     data, workshop = experiment.data, experiment.workshop
     _, history = bagging.train_member(
-        lambda seed: workshop.take_in(experiment.build(seed)), data.x_train, data.y_train,
+        lambda own_seed: workshop.take_in(experiment.build(own_seed)), data.x_train, data.y_train,
         member=number, seed=seed, checkpoint=checkpoint, **recipe, **experiment.training,
     )  # fmt: skip
     return workshop.take_out(history)
+
+
+def retraining_settings(experiment, attack: str) -> dict[str, Any]:
+    """The settings of an attack in retraining: fewer and longer steps, which go as far; one start."""
+    p, settings = experiment.p, experiment.settings(attack)
+    if "steps" in settings:
+        alpha = p.alpha * p.steps / p.retrain_steps
+        settings |= {"steps": p.retrain_steps, "alpha": alpha}
+    if "restarts" in settings:
+        settings["restarts"] = 1
+    if "c_steps" in settings:
+        settings |= {"c_init": p.lbfgs_train_c, "c_steps": 1}
+    return settings
 
 
 def retrained(
@@ -122,16 +135,23 @@ def followed(experiment, model: keras.Model) -> dict[str, float]:
 def images(
     experiment, *, attack: str, source: dict[str, Any] | None, settings: dict[str, Any]
 ) -> dict[str, np.ndarray]:
-    """Attack the test images that the attack takes; arrays ``x_adv`` and ``success``."""
-    row = ATTACKS[attack]
-    rows = row.rows(experiment.p, len(experiment.data.y_test))
-    x, y = experiment.data.x_test[rows], experiment.data.y_test[rows]
-    model, title = None, row.label
+    """Attack the test images that the attack takes.
+
+    Returns
+    -------
+    dict
+        ``x_adv`` and ``success``, as in :class:`helpers.attacks.inputs.Crafted`; ``zero_gradients``, the
+        share of the first test images on which the attacked model's gradient is zero.
+    """
+    row, data = ATTACKS[attack], experiment.data
+    rows = row.rows(experiment.p, len(data.y_test))
+    model, title, share = None, row.label, 0.0
     if source is not None:
         subject = experiment.subject(source)
         model, title = subject.model, f"{row.label} on {subject.id}"
-    made = row.craft(model, x, y, progress=title, **settings)
-    return {"x_adv": made.x_adv, "success": made.success}
+        share = answers.vanishing_gradients(model, data.x_test, data.y_test)
+    made = row.craft(model, data.x_test[rows], data.y_test[rows], progress=title, **settings)
+    return {"x_adv": made.x_adv, "success": made.success, "zero_gradients": np.array(share)}
 
 
 def logits(experiment, *, model: dict[str, Any], attacked: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -140,10 +160,3 @@ def logits(experiment, *, model: dict[str, Any], attacked: dict[str, Any]) -> di
     found = gradients.logits(subject.model, shown.x_adv)
     repeats = answers.repeats(subject.model, shown.x_adv, found)
     return {"logits": found, "repeats": np.array(repeats)}
-
-
-def zero_gradients(experiment, *, model: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Measure on how many of the first images a model's gradient is zero; array ``share``."""
-    data = experiment.data
-    share = answers.vanishing_gradients(experiment.subject(model).model, data.x_test, data.y_test)
-    return {"share": np.array(share)}

@@ -31,12 +31,15 @@ class Request:
         Name of a function in :mod:`helpers.experiment.making`.
     arguments
         Its arguments; plain JSON values.
+    seed
+        What the experiment is asked with (:meth:`Experiment.with_seed`).
     parameters
-        The chapter's validated parameters, as plain JSON values.
+        The validated parameters that the experiment was made with, as plain JSON values.
     """
 
     maker: str
     arguments: Mapping[str, Any]
+    seed: int
     parameters: Mapping[str, Any] = field(repr=False)
 
 
@@ -53,7 +56,7 @@ class Piece:
     key
         Everything but code, versions and `needs` that decides what it is; plain JSON values.
     code
-        The modules whose code makes it, each with all that it imports.
+        What makes it, as :func:`helpers.code.code_digest` takes it.
     needs
         The pieces that it is made from.
     request

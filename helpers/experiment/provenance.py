@@ -23,8 +23,8 @@ def provenance() -> Callable[[], dict[str, Any]]:
     Returns
     -------
     end
-        ``end()`` gives ``started`` (UTC), ``seconds`` of wall time, ``processor_seconds`` of all threads,
-        ``cpu``, ``threads``, and the project's ``revision``.
+        ``end()`` gives ``started`` (UTC), ``seconds`` of wall time, ``processor_seconds`` of all
+        threads, ``cpu``, ``threads``, and the project's ``revision``.
     """
     started, wall, processor_time = now(), time.monotonic(), time.process_time()
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from helpers.evaluation import sanity
+from helpers.defences.bagging import vote
+from helpers.evaluation import diversity, sanity
 from helpers.evaluation.identity import ModelId
 from helpers.evaluation.records import Record, Records
 from helpers.evaluation.similarity import distortion, similarity
@@ -58,11 +59,41 @@ class Scores:
         measures = {}
         if images.attack != "none":
             sizes, found = distortion(images.x, images.x_adv), images.success
-            measures = {k: float(v[found].mean()) if found.any() else None for k, v in sizes.items()}
+            measures = {
+                k: float(v[found].mean()) if found.any() else None for k, v in sizes.items()
+            }
             measures["success"] = float(found.mean())
         return self.records.accuracy(
             predicted == images.y, model=model or subject.id, attack=images.attack,
             made_on=images.made_on, parameters=images.parameters | parameters, **measures,
+        )  # fmt: skip
+
+    def by_size(
+        self, members: Sequence[Subject], images: Images, *, combine: str = "probabilities"
+    ) -> list[Record]:
+        """Record ensembles of the first 1, 2, ..., n members, from one prediction of each.
+
+        `combine` is ``probabilities`` or ``majority``.
+        """
+        logits = np.stack([self.experiment.logits(member, images) for member in members])
+        id = self.experiment.ensemble(members).id
+        rule = "majority" if combine == "majority" else "mean"
+        return [
+            self.score(
+                members[0], images, predicted=predicted,
+                model=replace(id, n_members=size, combine=combine),
+            )
+            for size, predicted in enumerate(vote(logits, rule), start=1)
+        ]  # fmt: skip
+
+    def diversity(self, members: Sequence[Subject], images: Images, **parameters: Any) -> Record:
+        """Record how alike members are: in their mistakes on the images, and in their gradients."""
+        right = [self.experiment.logits(k, images).argmax(-1) == images.y for k in members]
+        clean = self.experiment.clean()
+        cosine = diversity.gradient_cosine([k.model for k in members], clean.x, clean.y)
+        return self.records.add(
+            "diversity", model=self.experiment.ensemble(members).id, parameters=parameters,
+            values={"errors": diversity.error_correlation(np.array(right)), "gradients": cosine},
         )  # fmt: skip
 
     def repeat(self, subject: Subject, images: Images) -> Record:

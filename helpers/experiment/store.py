@@ -69,24 +69,21 @@ class Store:
             Called with a folder for checkpoints, returns the model and JSON information about it.
         """
 
-        def save(made, path):
-            made[0].save(path)
-            return dict(made[1])
-
-        content, info = self._get(piece, make, save, _load_model)
-        return (content[0] if isinstance(content, tuple) else content), info
+        return self._get(piece, make, lambda model, path: model.save(path), _load_model)
 
     def arrays(
         self, piece: Piece, make: Callable[[], Mapping[str, np.ndarray]]
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Load arrays and their shapes or, if they are not there, compute and keep them."""
 
+        def make_and_tell(_):
+            made = make()
+            return made, {name: list(value.shape) for name, value in made.items()}
+
         def save(made, path):
             np.savez_compressed(path, **made)
-            return {name: list(value.shape) for name, value in made.items()}
 
-        content, info = self._get(piece, lambda _: make(), save, _load_arrays)
-        return dict(content), info
+        return self._get(piece, make_and_tell, save, _load_arrays)
 
     def _get(self, piece: Piece, make, save, load) -> tuple[Any, dict[str, Any]]:
         path = self.root / piece.file_name
@@ -99,22 +96,29 @@ class Store:
                     if file_digest(path) != card["sha256"]:
                         raise ValueError("its content does not match its checksum")
                     content = load(path)
-                    self.used[path.name] = card | {"made": self.used.get(path.name, {}).get("made", False)}
+                    self.used[path.name] = card | {
+                        "made": self.used.get(path.name, {}).get("made", False)
+                    }
                     return content, info
                 except (OSError, ValueError, KeyError, TypeError) as error:
                     self._set_aside(path, error)
             checkpoint = self.root / f"{path.name}.checkpoint"
             note = provenance()
-            made = make(checkpoint)
+            content, info = make(checkpoint)
             part = self.root / f"{path.stem}.{os.getpid()}.part{path.suffix}"
-            info = save(made, part)
-            card = {"key": piece.full_key, "info": info, "sha256": file_digest(part), **note()}
+            save(content, part)
+            card = {
+                "key": piece.full_key,
+                "info": dict(info),
+                "sha256": file_digest(part),
+                **note(),
+            }
             part.replace(path)
             # The card comes last: a piece without one does not count.
             write_atomically(_card(path), json.dumps(card, indent=1))
             files.remove_checkpoint(checkpoint)
             self.used[path.name] = card | {"made": True}
-            return made, info
+            return content, card["info"]
 
     def _set_aside(self, path: Path, error: Exception) -> None:
         stamp = time.strftime("%Y%m%d-%H%M%S")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -95,3 +95,14 @@ class Images:
     def success(self) -> np.ndarray:
         """bool (n,): false where an unbounded attack found no adversarial image."""
         return self._loaded["success"]
+
+
+def pieces_of(wanted: Iterable) -> Iterator[Piece]:
+    """Give the pieces that models and images consist of, or that stand by themselves in `wanted`."""
+    for one in wanted:
+        if isinstance(one, Piece):
+            yield one
+        elif isinstance(one, Subject | Images):
+            yield from one.pieces
+        else:  # a list of them, or a dictionary
+            yield from pieces_of(one.values() if isinstance(one, Mapping) else one)

@@ -1,50 +1,103 @@
-"""Figures: records or arrays in, matplotlib figures out. Nothing here computes a result."""
+"""Figures, tables and sentences: records or arrays in, matplotlib figures, data frames and text out.
+
+Nothing here computes a result. Records come in lists, or grouped: a mapping of names (attacks' names in
+the table, models' identities, or words) to lists, as :func:`grouped` makes it. What draws a network's
+layers is loaded when asked for, since TensorFlow takes seconds.
+
+=================================================== =====================================================
+``curves``, ``members_figure``                      accuracy against a parameter, a line for each group
+``grouped_bars``, ``matrix``, ``heat_map``          accuracy of each group under each attack
+``costs``                                           accuracy against what training took
+``learning_curves``, ``epochs_figure``              trainings, retrainings
+``confusion``, ``distortions``                      mistakes, sizes of perturbations
+``image_grid``, ``before_and_after``, ``gallery``   pictures
+``ensemble_diagram``, ``bagging_diagram``           Figures 1 and 2
+``inception_diagram``, ``architecture_table``       Figure 3, Tables 2 and 3
+``group_table``, ``gain_table``, ``variant_table``  accuracies, gains, ways to train an ensemble
+``size_table``, ``training_table``, ``class_table`` perturbations, trainings, Table 1
+``repeat_table``, ``summary_table``                 several trainings; every model under every attack
+``verdict_table``, ``test_table``, ``slip_table``   the findings
+``check_table``, ``sanity_table``                   signs of a broken evaluation
+``said``, ``gains``, ``took``, ``percent``          sentences
+=================================================== =====================================================
+"""
+
+from importlib import import_module
+from typing import Any
 
 from helpers.figures.accuracies import costs, curves, grouped_bars, heat_map, matrix, members_figure
 from helpers.figures.diagrams import bagging_diagram, ensemble_diagram
 from helpers.figures.images import before_and_after, gallery, image_grid, magnification
-from helpers.figures.inception import inception_blocks, inception_diagram
-from helpers.figures.looks import (
-    ATTACK_NAMES,
-    ATTACKS,
-    MODEL_NAMES,
-    MODELS,
-    attacks_of,
-    looks,
-    name_of,
-    percentages,
-    style,
-    styled,
+from helpers.figures.looks import called, grouped, percentages, style, styled
+from helpers.figures.show import show_headlines
+from helpers.figures.tables import (
+    check_table,
+    class_table,
+    gain_table,
+    group_table,
+    repeat_table,
+    sanity_table,
+    size_table,
+    slip_table,
+    summary_table,
+    test_table,
+    training_table,
+    variant_table,
+    verdict_table,
 )
 from helpers.figures.training import confusion, distortions, epochs_figure, learning_curves
+from helpers.figures.words import gains, percent, said, took
+
+NEEDS_KERAS = {
+    "architecture_table": "layers",
+    "inception_blocks": "inception",
+    "inception_diagram": "inception",
+}
 
 __all__ = [
-    "ATTACKS",
-    "ATTACK_NAMES",
-    "MODELS",
-    "MODEL_NAMES",
-    "attacks_of",
     "bagging_diagram",
     "before_and_after",
+    "called",
+    "check_table",
+    "class_table",
     "confusion",
     "costs",
     "curves",
     "distortions",
     "ensemble_diagram",
     "epochs_figure",
+    "gain_table",
+    "gains",
     "gallery",
+    "group_table",
+    "grouped",
     "grouped_bars",
     "heat_map",
     "image_grid",
-    "inception_blocks",
-    "inception_diagram",
     "learning_curves",
-    "looks",
     "magnification",
     "matrix",
     "members_figure",
-    "name_of",
+    "percent",
     "percentages",
+    "repeat_table",
+    "said",
+    "sanity_table",
+    "show_headlines",
+    "size_table",
+    "slip_table",
     "style",
     "styled",
+    "summary_table",
+    "test_table",
+    "took",
+    "training_table",
+    "variant_table",
+    "verdict_table",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in NEEDS_KERAS:
+        return getattr(import_module(f"{__name__}.{NEEDS_KERAS[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -13,35 +14,40 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from helpers.evaluation import Record
+from helpers.evaluation.records import Record
 from helpers.figures.looks import (
     LETTER,
     WIDTH,
+    attack_look,
     attacks_of,
+    called,
     legend_above,
     looks,
-    name_of,
     percent_axis,
     percentages,
     styled,
+    value_of,
 )
 
+# Name, or ModelId, to records.
+Groups = Mapping[Any, Sequence[Record]]
 
-def _lines(axes: Axes, series: Mapping[str, Sequence[Record]], x: str) -> list:
+
+def _lines(axes: Axes, series: Groups, x: str) -> list:
     """Draw a line with its intervals for each series; returns the legend's handles."""
     if not series:
         raise ValueError("no series to draw")
     handles = []
-    for name, look in looks(list(series)).items():
+    for name, look in looks(series).items():
         for record in series[name]:
-            if x not in record.parameters:
+            if value_of(record, x) is None:
                 raise ValueError(
-                    f"the record {record.identity} has no parameter {x!r}; it has "
+                    f"the record {record.identity} has no {x!r}; its parameters are "
                     f"{', '.join(sorted(record.parameters)) or 'none'}"
                 )
-        records = sorted(series[name], key=lambda record: record.parameters[x])
+        records = sorted(series[name], key=lambda record: value_of(record, x))
         accuracy, low, high = percentages(records)
-        at = np.array([record.parameters[x] for record in records], float)
+        at = np.array([value_of(record, x) for record in records], float)
         axes.fill_between(at, low, high, color=look.colour, alpha=0.15, linewidth=0)
         handles.append(
             axes.errorbar(
@@ -60,7 +66,7 @@ def _reach(accuracy: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarra
 
 @styled
 def curves(
-    series: Mapping[str, Sequence[Record]],
+    series: Groups,
     *,
     x: str,
     xlabel: str,
@@ -75,7 +81,8 @@ def curves(
     series
         Attack or model to its records, in any order.
     x
-        The records' parameter on the horizontal axis, such as ``epsilon``.
+        What is on the horizontal axis: a parameter of the records, or a field of their models, such as
+        ``epsilon`` or ``n_members``.
     xlabel, ylabel
         Axes' labels, with units.
     chance
@@ -88,7 +95,7 @@ def curves(
     handles = _lines(axes, series, x)
     percent_axis(axes, ylabel)
     axes.set_xlabel(xlabel)
-    if all(float(r.parameters[x]).is_integer() for records in series.values() for r in records):
+    if all(float(value_of(r, x)).is_integer() for records in series.values() for r in records):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if chance is not None:
         line = axes.axhline(100 * chance, color="#666666", linestyle=":", linewidth=1.2)
@@ -106,8 +113,8 @@ def curves(
 
 @styled
 def members_figure(
-    left: Mapping[str, Sequence[Record]],
-    right: Mapping[str, Sequence[Record]],
+    left: Groups,
+    right: Groups,
     left_title: str,
     right_title: str,
 ) -> Figure:
@@ -116,7 +123,7 @@ def members_figure(
     Parameters
     ----------
     left, right
-        Attack to its records, which have the parameter ``n_members``.
+        Attack to its records, of ensembles of several sizes.
     left_title, right_title
         Say on which model the adversarial images were made.
     """
@@ -134,9 +141,7 @@ def members_figure(
 
 
 @styled
-def grouped_bars(
-    groups: Mapping[str, Sequence[Record]], *, ylabel: str = "accuracy (%)", xlabel: str = ""
-) -> Figure:
+def grouped_bars(groups: Groups, *, ylabel: str = "accuracy (%)", xlabel: str = "") -> Figure:
     """Draw one bar for each attack in each group, with intervals and values (Figures 8, 10, 11).
 
     Parameters
@@ -154,7 +159,7 @@ def grouped_bars(
     for group, records in enumerate(groups.values()):
         accuracy, low, high = percentages(records)
         for record, value, bottom, top in zip(records, accuracy, low, high, strict=True):
-            look = looks(order)[record.attack]
+            look = attack_look(record.attack)
             at = group + (order.index(record.attack) - (len(order) - 1) / 2) / (len(order) + 1)
             axes.bar(
                 at, value, 0.92 / (len(order) + 1), color=look.colour, hatch=look.hatch,
@@ -173,18 +178,18 @@ def grouped_bars(
     # Room above 100 % for the values of the highest bars.
     percent_axis(axes, ylabel, top=114 if narrow else 108)
     letters = max(8, int(one_bar * (len(order) + 1) / LETTER) - 2)
-    axes.set_xticks(range(len(groups)), [textwrap.fill(name_of(n), letters) for n in groups])
+    axes.set_xticks(range(len(groups)), [textwrap.fill(called(n), letters) for n in groups])
     axes.tick_params(axis="x", length=0)
     axes.set(xlim=(-0.55, len(groups) - 0.45), xlabel=xlabel)
     handles = [
         Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="white", label=look.label)
-        for look in looks(order).values()
+        for look in map(attack_look, order)
     ]
     legend_above(figure, handles)
     return figure
 
 
-def matrix(groups: Mapping[str, Sequence[Record]]) -> Figure:
+def matrix(groups: Groups) -> Figure:
     """Draw accuracies as a heat map, a row for each group of records and a column for each attack.
 
     Parameters
@@ -205,8 +210,8 @@ def heat_map(
     values: np.ndarray,
     low: np.ndarray,
     high: np.ndarray,
-    row_names: Sequence[str],
-    column_names: Sequence[str],
+    row_names: Sequence[Any],
+    column_names: Sequence[Any],
     *,
     xlabel: str = "attack",
     ylabel: str = "model",
@@ -218,7 +223,7 @@ def heat_map(
     values, low, high
         Accuracies and their intervals' ends, of 1, (rows, columns); NaN where nothing was measured.
     row_names, column_names
-        Models and attacks; known ones are shown by their display names.
+        Models and attacks; attacks' names in the table are shown as their labels.
     """
     values, low, high = (100 * np.asarray(part, float) for part in (values, low, high))
     shape = (len(row_names), len(column_names))
@@ -237,8 +242,8 @@ def heat_map(
             text = f"{value:.1f}\n[{low[row, column]:.1f}, {high[row, column]:.1f}]"
         ink = "white" if value < 50 else "black"
         axes.text(column, row, text, ha="center", va="center", fontsize=9, color=ink)
-    axes.set_xticks(range(shape[1]), [textwrap.fill(name_of(n), 16) for n in column_names])
-    axes.set_yticks(range(shape[0]), [textwrap.fill(name_of(n), 26) for n in row_names])
+    axes.set_xticks(range(shape[1]), [textwrap.fill(called(n), 16) for n in column_names])
+    axes.set_yticks(range(shape[0]), [textwrap.fill(called(n), 26) for n in row_names])
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.tick_params(length=0)
     figure.colorbar(image, ax=axes, label="accuracy (%)", pad=0.02)
@@ -264,7 +269,7 @@ def costs(costs: Mapping[str, Mapping[str, float]], accuracies: Mapping[str, Rec
     figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
     axes = figure.subplots()
     handles = []
-    for name, look in looks(list(costs)).items():
+    for name, look in looks({name: [accuracies[name]] for name in costs}).items():
         accuracy, low, high = percentages([accuracies[name]])
         cost = costs[name]
         handles.append(

@@ -178,6 +178,6 @@ def _numbered(axes, images, rows, left, middle, side, gap, *, columns) -> None:
     for place, row in enumerate(rows):
         x = left + (place % columns + 0.5) * gap
         y = middle + ((lines - 1) / 2 - place // columns) * 0.62 + 0.07
-        frame = SPARE[row % len(SPARE)] if rows.count(row) > 1 else "#888888"
+        frame = SPARE[row % len(SPARE)].colour if rows.count(row) > 1 else "#888888"
         _thumbnail(axes, images[row], x, y, side, frame)
         axes.text(x, y - side / 2 - 0.1, str(row + 1), ha="center", va="center", fontsize=9)

@@ -1,11 +1,11 @@
-"""How attacks and models look and are called in every figure, and what all figures share.
+"""How attacks and models look in every figure, and what all figures share.
 
-Every attack and every model has one colour, marker and hatch in all figures.
+Every attack and every model has one colour, marker and hatch in all figures. What they are called stands
+elsewhere: attacks in their table, models in their identity.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -16,57 +16,122 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.evaluation import Record
+from helpers.attacks import ATTACKS
+from helpers.evaluation.identity import FIELDS, ModelId
+from helpers.evaluation.records import Record
 
 WIDTH = 8.0  # inches, of a figure that fills the page's column
 LETTER = 0.078  # inches, of an average letter at the smallest size used, 9 points
 
 
 class Look(NamedTuple):
-    """How an attack or a model is drawn and called."""
+    """How an attack or a model is drawn."""
 
-    label: str
     colour: str
     marker: str
     hatch: str
     line: str = "-"
+    label: str = ""
 
 
-# Attacks: Okabe and Ito's colours. Models: Tol's muted ones. Colour-blind readers tell both apart,
-# and no model has the colour of an attack.
-ATTACKS = {
-    "none": Look("no attack", "#5a5a5a", "o", ""),
-    "noise": Look("random noise", "#56b4e9", "P", "..", ":"),
-    "fgsm": Look("FGSM", "#0072b2", "s", "//", "--"),
-    "bim": Look("BIM", "#d55e00", "^", "\\\\", "-."),
-    "targeted_bim": Look("BIM, targeted", "#e69f00", "<", "oo", "--"),
-    "pgd": Look("PGD", "#cc79a7", "v", "xx", ":"),
-    "lbfgs": Look("L-BFGS", "#009e73", "D", "--", "--"),
-    "square": Look("Square", "#6a3d9a", "h", "**", ":"),
-    "auto_pgd": Look("AutoPGD", "#b15928", "X", "O.", "-."),
-    "cw": Look("Carlini-Wagner", "#1f9e9e", "p", "++", "--"),
+# Attacks: Okabe and Ito's colours and dark ones. Models: Tol's muted ones. Colour-blind readers tell
+# both apart, and no model has the colour of an attack.
+ATTACK_LOOKS = {
+    "none": Look("#5a5a5a", "o", ""),
+    "noise": Look("#56b4e9", "P", "..", ":"),
+    "fgsm": Look("#0072b2", "s", "//", "--"),
+    "bim": Look("#d55e00", "^", "\\\\", "-."),
+    "momentum_bim": Look("#661100", ">", "||", "--"),
+    "targeted_bim": Look("#e69f00", "<", "oo", "--"),
+    "pgd": Look("#cc79a7", "v", "xx", ":"),
+    "lbfgs": Look("#009e73", "D", "--", "--"),
+    "untargeted_lbfgs": Look("#225522", "d", "-.", ":"),
+    "square": Look("#6a3d9a", "h", "**", ":"),
+    "auto_pgd": Look("#b15928", "X", "O.", "-."),
+    "cw": Look("#1f9e9e", "p", "++", "--"),
 }
-MODELS = {
-    "original": Look("original model", "#000000", "o", ""),
-    "member": Look("one member", "#44aa99", "s", "//", "--"),
-    "ensemble": Look("ensemble", "#332288", "D", "\\\\"),
-    "retrained fgsm": Look("retrained on FGSM", "#cc6677", "^", "..", "--"),
-    "retrained bim": Look("retrained on BIM", "#882255", "v", "xx", "-."),
-    "retrained pgd": Look("retrained on PGD", "#aa4499", "<", "--", ":"),
-    "retrained lbfgs": Look("retrained on L-BFGS", "#999933", ">", "++", ":"),
-    "ensemble of retrained fgsm": Look("ensemble, retrained on FGSM", "#117733", "P", "oo"),
-    "ensemble of retrained bim": Look("ensemble, retrained on BIM", "#ddcc77", "X", "O.", "--"),
-    "ensemble of retrained pgd": Look("ensemble, retrained on PGD", "#88ccee", "*", "**", ":"),
+# By kind, and by the attack of a retraining; a retrained member looks like the retrained original model.
+MODEL_LOOKS = {
+    ("original", ""): Look("#000000", "o", ""),
+    ("member", ""): Look("#44aa99", "s", "//", "--"),
+    ("ensemble", ""): Look("#332288", "D", "\\\\"),
+    ("original", "fgsm"): Look("#cc6677", "^", "..", "--"),
+    ("original", "bim"): Look("#882255", "v", "xx", "-."),
+    ("original", "pgd"): Look("#aa4499", "<", "--", ":"),
+    ("original", "lbfgs"): Look("#999933", ">", "++", ":"),
+    ("ensemble", "fgsm"): Look("#117733", "P", "oo"),
+    ("ensemble", "bim"): Look("#ddcc77", "X", "O.", "--"),
+    ("ensemble", "pgd"): Look("#88ccee", "*", "**", ":"),
 }
-# For what has no colour of its own, such as several members in one figure.
-SPARE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d", "#999933")
-MARKERS, HATCHES, LINES = "os^DvP<>", ("", "//", "\\\\", "..", "xx", "++", "--", "oo"), ("-", "--")
+# For what has no look of its own or shares one, such as a new attack, or several members in one figure:
+# in an order in which each differs from the one before in every way.
+SPARE = tuple(
+    Look(colour, marker, hatch, line)
+    for colour, marker, hatch, line in zip(
+        ("#4477aa", "#ee7733", "#228833", "#aa3377", "#997700", "#66ccee", "#cc3311", "#777777"),
+        "os^DvP<>",
+        ("", "//", "\\\\", "..", "xx", "++", "--", "oo"),
+        ("-", "--") * 4,
+        strict=True,
+    )
+)
 
-ATTACK_NAMES = {name: look.label for name, look in ATTACKS.items()}
-MODEL_NAMES = {name: look.label for name, look in MODELS.items()}
-MODEL_NAMES |= {
-    f"retrained {a} per batch": f"retrained on {ATTACK_NAMES[a]}, per batch" for a in ATTACKS
-}
+
+def called(name: Any) -> str:
+    """What people call an attack, by its name in the table; all else is called what it is."""
+    return ATTACKS[name].label if isinstance(name, str) and name in ATTACKS else str(name)
+
+
+def attack_look(attack: str) -> Look:
+    """How an attack is drawn; a new one gets a spare look by its place in the table."""
+    look = ATTACK_LOOKS.get(attack)
+    if look is None:
+        new = [name for name in ATTACKS if name not in ATTACK_LOOKS]
+        look = SPARE[(new.index(attack) if attack in new else len(new)) % len(SPARE)]
+    return look._replace(label=called(attack))
+
+
+def model_look(model: ModelId | None) -> Look | None:
+    """How a model is drawn, by its kind and retraining; None if it has no look of its own."""
+    if model is None:
+        return None
+    kind = "original" if model.retrained_on and model.kind == "member" else model.kind
+    look = MODEL_LOOKS.get((kind, model.retrained_on))
+    return look and look._replace(label=str(model))
+
+
+def looks(series: Mapping[str, Sequence[Record]]) -> dict[str, Look]:
+    """Find the look of each series of records: its attack's if attacks are compared, else its model's.
+
+    Parameters
+    ----------
+    series
+        Name to records. A name that is an attack's is shown as its label, any other as it is.
+
+    Returns
+    -------
+    looks
+        By name. A series whose look is taken by an earlier one gets a spare look.
+    """
+    attacks = [{record.attack for record in records} for records in series.values()]
+    several = len(set().union(*attacks)) > 1 or len(series) == 1 or set(series) <= set(ATTACKS)
+    by_attack = several and all(len(found) == 1 for found in attacks)
+    found: dict[str, Look] = {}
+    for name, records in series.items():
+        look = None
+        if records:
+            first = records[0]
+            look = attack_look(first.attack) if by_attack else model_look(first.model)
+        found[name] = _not_taken(look, found)._replace(label=called(name))
+    return found
+
+
+def _not_taken(look: Look | None, others: Mapping[str, Look]) -> Look:
+    taken = {other.colour for other in others.values()}
+    if look is not None and look.colour not in taken:
+        return look
+    free = [spare for spare in SPARE if spare.colour not in taken]
+    return free[0] if free else SPARE[len(others) % len(SPARE)]
 
 
 @contextmanager
@@ -101,7 +166,7 @@ def _style() -> dict[str, Any]:
         "axes.axisbelow": True,
         "axes.spines.top": False,
         "axes.spines.right": False,
-        "axes.prop_cycle": matplotlib.cycler(color=SPARE),
+        "axes.prop_cycle": matplotlib.cycler(color=[spare.colour for spare in SPARE]),
         "grid.color": "#dddddd",
         "grid.linewidth": 0.8,
         "hatch.linewidth": 0.7,
@@ -124,34 +189,13 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     return drawn
 
 
-def looks(names: Sequence[str]) -> dict[str, Look]:
-    """Find each name's look; a name that has none, or shares one, gets a spare colour.
-
-    ``member 3`` looks like a member, ``member 3 retrained fgsm`` like a retrained model, and
-    ``ensemble of 2 retrained fgsm`` like one of any size.
-    """
-    known = ATTACKS | MODELS
-    found: dict[str, Look] = {}
-    for place, name in enumerate(names):
-        short = re.sub(r"^member \d+ (?=retrained)", "", name)
-        short = re.sub(r"^ensemble of \d+ (?=retrained)", "ensemble of ", short)
-        bases = [base for base in known if short == base or short.startswith(base + " ")]
-        look = known[max(bases, key=len)] if bases else None
-        taken = {other.colour for other in found.values()}
-        if look is None or look.colour in taken:
-            free = [colour for colour in SPARE if colour not in taken] or SPARE
-            look = Look(
-                name, free[0], MARKERS[place % 8], HATCHES[place % 8], LINES[place // 8 % 2]
-            )
-        found[name] = look._replace(label=name_of(name))
-    return found
-
-
-def name_of(name: str) -> str:
-    """Give the display name of an attack or model; others are called as they are."""
-    if found := re.fullmatch(r"(ensemble of \d+) (retrained \w+)", name):
-        return f"{found[1]}, {MODEL_NAMES.get(found[2], found[2])}"
-    return (ATTACK_NAMES | MODEL_NAMES).get(name, name)
+def value_of(record: Record, name: str) -> Any:
+    """Read a parameter of a record or a field of its model; None if it has neither."""
+    if name == "n_members" and record.model is not None:
+        return record.model.n_members or 1
+    return record.parameters.get(
+        name, getattr(record.model, name, None) if name in FIELDS else None
+    )
 
 
 def percentages(records: Sequence[Record]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -205,3 +249,18 @@ def attacks_of(groups: Mapping[str, Sequence[Record]]) -> list[str]:
             raise ValueError(f"the group {name!r} has several records for an attack: {attacks}")
     used = {record.attack for records in groups.values() for record in records}
     return [*(name for name in ATTACKS if name in used), *sorted(used - set(ATTACKS))]
+
+
+def grouped(records: Sequence[Record], by: str) -> dict[Any, list[Record]]:
+    """Group records by an attribute, a parameter, or a field of their models, in the order found.
+
+    Parameters
+    ----------
+    by
+        ``attack``, ``model``, ``made_on``, ``rung``, ``n_members`` ...; models are keys as identities.
+    """
+    groups: dict[Any, list[Record]] = {}
+    for record in records:
+        key = getattr(record, by) if hasattr(record, by) else value_of(record, by)
+        groups.setdefault(key, []).append(record)
+    return groups

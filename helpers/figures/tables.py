@@ -1,32 +1,36 @@
-"""Tables as data frames: classes, architectures, accuracies."""
+"""Tables as data frames, from records: none of them needs TensorFlow."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
 from helpers.data.datasets import DATASETS
-from helpers.evaluation import Record, on_itself, plain, select
+from helpers.evaluation.identity import ModelId
+from helpers.evaluation.records import WORST_RUNG, Record, on_itself, plain, select
 from helpers.evaluation.sanity import Check
-from helpers.experiment.ladder import WORST_RUNG
-from helpers.figures import attacks_of, name_of, percentages
-from helpers.findings.verdicts import ABSENT, FAILS, HOLDS, UNDECIDED, Claim, Part, Verdict
+from helpers.evaluation.statistics import mcnemar
+from helpers.figures.looks import attacks_of, called, percentages
+from helpers.findings.verdicts import (
+    ABSENT,
+    FAILS,
+    HOLDS,
+    UNDECIDED,
+    Claim,
+    Part,
+    Verdict,
+    gap,
+    points,
+    same_images,
+)
 
 # Never by colour alone: a sign and a word.
 SIGNS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", ABSENT: "–"}
-
-LAYER_TYPES = {
-    "Conv2D": "2D convolutional layer",
-    "MaxPooling2D": "Max pooling",
-    "AveragePooling2D": "Average pooling",
-    "Dense": "Dense layer",
-    "InputLayer": "Input",
-}
 
 
 def class_table(class_names: Sequence[str]) -> pd.DataFrame:
@@ -36,76 +40,13 @@ def class_table(class_names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame({"Class name": list(class_names), "Class number": range(len(class_names))})
 
 
-def architecture_table(model: keras.Model) -> pd.DataFrame:
-    """List a network's layers as the report does (Tables 2 and 3), with shapes and weights.
-
-    A network nested in the model, such as InceptionV3's body, is one row that counts its layers.
-    The last row sums the weights up.
-    """
-    rows = []
-    for layer in getattr(model, "layers", []):
-        if isinstance(layer, keras.layers.InputLayer):
-            continue
-        kind = type(layer).__name__
-        shape = tuple(layer.output.shape)[1:]
-        rows.append(
-            {
-                "Layer type": _nested_name(layer)
-                if isinstance(layer, keras.Model)
-                else LAYER_TYPES.get(kind, kind),
-                "Parameters": _layer_parameters(layer),
-                "Output shape": " × ".join(str(size) for size in shape),
-                "Weights": layer.count_params(),
-            }
-        )
-    if not rows:
-        raise ValueError(f"{model!r} has no layers to list; a Keras model with layers is needed")
-    rows.append(
-        {
-            "Layer type": "Total",
-            "Parameters": "",
-            "Output shape": "",
-            "Weights": model.count_params(),
-        }
-    )
-    return pd.DataFrame(rows)
-
-
-def _nested_name(body: keras.Model) -> str:
-    return "InceptionV3" if body.name.startswith("inception_v3") else body.name
-
-
-def _layer_parameters(layer: keras.Layer) -> str:
-    """Describe what a layer was made with, in the report's words."""
-    config = layer.get_config()
-    if isinstance(layer, keras.Model):
-        count = [type(inner).__name__ for inner in layer.layers].count
-        return (
-            f"{count('Conv2D')} convolutions, {count('Concatenate')} concatenations, "
-            f"{count('MaxPooling2D') + count('AveragePooling2D')} poolings"
-        )
-    if "filters" in config:
-        return f"{config['filters']} filters, {'x'.join(map(str, config['kernel_size']))} kernel"
-    if "units" in config:
-        return f"{config['units']} nodes"
-    if "pool_size" in config:
-        return f"({','.join(map(str, config['pool_size']))})"
-    if "rate" in config:
-        return f"{config['rate']:g}"
-    if isinstance(layer, keras.layers.Resizing):
-        return f"to {config['height']}x{config['width']} pixels"
-    if isinstance(layer, keras.layers.Rescaling):
-        return f"{config['scale']:g} x pixel {config['offset']:+g}"
-    return ""
-
-
-def group_table(groups: Mapping[str, Sequence[Record]]) -> pd.DataFrame:
+def group_table(groups: Mapping[Any, Sequence[Record]]) -> pd.DataFrame:
     """Set out groups of accuracies, a row each, in percent with their intervals.
 
     Parameters
     ----------
     groups
-        Name of the row to its records, at most one for each attack.
+        Name of the row, or a model's identity, to its records, at most one for each attack.
 
     Returns
     -------
@@ -116,31 +57,127 @@ def group_table(groups: Mapping[str, Sequence[Record]]) -> pd.DataFrame:
     rows = []
     for name, records in groups.items():
         cells = {record.attack: _with_interval(record) for record in records}
-        rows.append({"Model": name} | {name_of(attack): cells.get(attack) for attack in order})
+        rows.append({"Model": called(name)} | {called(a): cells.get(a) for a in order})
     return pd.DataFrame(rows)
 
 
-def variant_table(measured: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+def variant_table(ways: Mapping[str, ModelId], records: Sequence[Record]) -> pd.DataFrame:
     """Set out ways to train an ensemble, a row each.
 
     Parameters
     ----------
-    measured
-        Name of the way to its accuracies (``none``, ``fgsm``, ``bim``, ``bim, itself``) and, with two
-        members or more, ``alike``: how their mistakes and gradients agree.
+    ways
+        Name of the way to the ensemble trained so.
+    records
+        Among them the ensembles' accuracies and, with two members or more, ``diversity``: how their
+        mistakes (``errors``) and gradients agree. Sweeps and other series are passed over.
+    """
+    rows = []
+    for name, model in ways.items():
+        row: dict[str, Any] = {"Trained with": name}
+        for record in select(plain(records), quantity="accuracy", model=model):
+            where = ", transfer" if record.made_on else ""
+            row[called(record.attack) + (", itself" if record.white_box else where)] = record
+        row |= dict.fromkeys(("mistakes alike", "gradients alike"))
+        for record in select(plain(records), quantity="diversity", model=model):
+            row["mistakes alike"] = record.values["errors"]
+            row["gradients alike"] = record.values["gradients"]
+        rows.append({k: _with_interval(v) if isinstance(v, Record) else v for k, v in row.items()})
+    return pd.DataFrame(rows)
+
+
+def gain_table(after: Sequence[Record], before: Sequence[Record]) -> pd.DataFrame:
+    """Set out what a defence gains, a row for each attack that both models were tested under.
+
+    Parameters
+    ----------
+    after, before
+        Accuracies, at most one for each attack.
+
+    Returns
+    -------
+    frame
+        Columns Attack, before, after (percent with intervals), gain (points with interval) and, where
+        both tell of the same images, McNemar's p.
+    """
+    attacks = attacks_of({"after": after, "before": before})
+    old, new = ({record.attack: record for record in found} for found in (before, after))
+    return pd.DataFrame(
+        {
+            "Attack": called(attack),
+            "before": _with_interval(old[attack]),
+            "after": _with_interval(new[attack]),
+            "gain in points": points(gap(new[attack], old[attack])),
+            "McNemar's p": _p_value(new[attack], old[attack]),
+        }
+        for attack in attacks
+        if attack in old and attack in new
+    )
+
+
+def _p_value(a: Record, b: Record) -> float | None:
+    if not same_images(a, b):
+        return None
+    return mcnemar(a.arrays["correct"], b.arrays["correct"])
+
+
+# What a mean over images is called, by its name in the records.
+MEANS = {
+    "l2_mean": "mean L2 norm",
+    "linf_mean": "mean L∞ norm",
+    "ssim_mean": "mean SSIM",
+    "success": "found for",
+}
+
+
+def size_table(records: Sequence[Record]) -> pd.DataFrame:
+    """Set out how large perturbations are, and how similar images stay (SSIM, 1: no difference).
+
+    Parameters
+    ----------
+    records
+        Those of the quantities ``distortion`` and ``similarity`` are shown, a row each.
+    """
+    found = [r for r in records if r.quantity in ("distortion", "similarity")]
+    rows = [
+        {
+            "Model": str(r.model or r.made_on or ""),
+            "Attack": called(r.attack),
+            "ε": r.parameters.get("epsilon"),
+            **{label: r.values.get(name) for name, label in MEANS.items()},
+        }
+        for r in found
+    ]
+    frame = pd.DataFrame(rows)
+    # A column that says nothing, or the same of all, is left out.
+    empty = [column for column in frame if frame[column].isna().all()]
+    same = ["Model"] if len(frame) and frame["Model"].nunique() == 1 else []
+    return frame.drop(columns=[*empty, *same])
+
+
+def training_table(histories: Mapping[Any, Mapping[str, Sequence[float]]]) -> pd.DataFrame:
+    """Set out what trainings took: epochs, the one that was kept, processor time.
+
+    Parameters
+    ----------
+    histories
+        Name, or a model's identity, to its history.
     """
     return pd.DataFrame(
         {
-            "Trained with": name,
-            "clean": _with_interval(rows["none"]),
-            "FGSM, transfer": _with_interval(rows["fgsm"]),
-            "BIM, transfer": _with_interval(rows["bim"]),
-            "BIM, itself": _with_interval(rows["bim, itself"]),
-            "mistakes alike": rows.get("alike", {}).get("errors"),
-            "gradients alike": rows.get("alike", {}).get("gradients"),
+            "Model": str(name),
+            "epochs": len(history["loss"]),
+            "best epoch": int(history["best_epoch"][0]),
+            "validation accuracy": _last_best(history),
+            "processor seconds": round(history["seconds"][0]),
         }
-        for name, rows in measured.items()
+        for name, history in histories.items()
     )
+
+
+def _last_best(history: Mapping[str, Sequence[float]]) -> str | None:
+    found = history.get("val_accuracy")
+    return f"{100 * found[int(history['best_epoch'][0]) - 1]:.1f} %" if found else None
 
 
 def repeat_table(records: Sequence[Record]) -> pd.DataFrame:
@@ -151,12 +188,12 @@ def repeat_table(records: Sequence[Record]) -> pd.DataFrame:
     records
         Records of one chapter; those of other quantities are passed over.
     """
-    found: dict[tuple[str, str], dict[int, float]] = {}
-    for r in (r for r in records if r.quantity == "repeat"):
-        seed = r.parameters["training_seed"]
-        found.setdefault((r.model, r.attack), {})[seed] = 100 * r.values["accuracy"]
+    found: dict[tuple[ModelId, str], dict[int, float]] = {}
+    for r in select(records, quantity="repeat"):
+        model = replace(r.model, training_seed=-1)
+        found.setdefault((model, r.attack), {})[r.model.training_seed] = 100 * r.values["accuracy"]
     return pd.DataFrame(
-        {"Model": model, "Attack": name_of(attack)}
+        {"Model": str(model), "Attack": called(attack)}
         | {f"seed {seed}": f"{value:.2f}" for seed, value in sorted(by_seed.items())}
         | {"mean ± sd": f"{np.mean(v):.2f} ± {np.std(v, ddof=1):.2f}"}
         for (model, attack), by_seed in found.items()
@@ -185,7 +222,7 @@ def summary_table(records: Sequence[Record]) -> pd.DataFrame:
     own = on_itself(plain(select(records, quantity="accuracy")))
     by_chapter: dict[tuple[str, str, str], dict[str, Record]] = {}
     for r in own:
-        by_chapter.setdefault((r.dataset, r.model, r.chapter), {}).setdefault(r.attack, r)
+        by_chapter.setdefault((r.dataset, str(r.model), r.chapter), {}).setdefault(r.attack, r)
     for r in select(records, quantity="accuracy", rung=WORST_RUNG):
         model = f"{r.model}, worst of its ladder"
         by_chapter.setdefault((r.dataset, model, r.chapter), {})[r.attack] = r
@@ -203,7 +240,7 @@ def summary_table(records: Sequence[Record]) -> pd.DataFrame:
     flat = [(*key, *row) for key, held in rows.items() for row in held]
     flat.sort(key=lambda row: list(DATASETS).index(row[0]) if row[0] in DATASETS else len(DATASETS))
     frame = group_table({str(k): list(found.values()) for k, (*_, found) in enumerate(flat)})
-    frame["Model"] = [name_of(model) for _, model, *_ in flat]
+    frame["Model"] = [model for _, model, *_ in flat]
     frame.insert(0, "Data", [dataset for dataset, *_ in flat])
     frame.insert(2, "Chapters", [", ".join(sorted(c[:2] for c in row[2])) for row in flat])
     return frame
@@ -219,7 +256,7 @@ def _with_interval(record: Record) -> str:
 
 
 def check_table(checks: Sequence[Check]) -> pd.DataFrame:
-    """List validity checks: in how many cases each was looked for, and in how many found."""
+    """List sanity checks: in how many cases each was looked for, and in how many found."""
     return pd.DataFrame(
         {
             "Sign of a broken evaluation": check.name,
@@ -231,12 +268,10 @@ def check_table(checks: Sequence[Check]) -> pd.DataFrame:
     )
 
 
-def validity_table(records: Sequence[Record]) -> pd.DataFrame:
-    """Sum up the recorded validity checks, a row for each chapter and data set."""
+def sanity_table(records: Sequence[Record]) -> pd.DataFrame:
+    """Sum up the recorded sanity checks, a row for each chapter and data set."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for record in records:
-        if record.quantity != "validity":
-            continue
+    for record in select(records, quantity="sanity"):
         place = record.chapter, record.dataset
         row = rows.setdefault(place, {"compared": 0, "warnings": []})
         row["compared"] += record.values["compared"]
@@ -293,7 +328,7 @@ def _places_shown(claim: Claim) -> Markup:
         kind, _, key = item.partition("-")
         # What the report has has its number; all else, the chapter's and a word.
         anchor = item if key.isdigit() else f"{kind}-{chapter[:2]}-{key}"
-        text = f"{kind.capitalize()} {key}" if key.isdigit() else f"{chapter[:2]}, {key}"
+        text = f"{kind.capitalize()} {key}" if key.isdigit() else f"chapter {chapter[:2]}, {key}"
         links.append(Markup('<a href="{}.ipynb#{}">{}</a>').format(chapter, anchor, text))
     return Markup(", ").join(links)
 

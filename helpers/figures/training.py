@@ -9,14 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from helpers.figures.looks import (
-    ATTACKS,
-    WIDTH,
-    legend_above,
-    looks,
-    percent_axis,
-    styled,
-)
+from helpers.attacks import ATTACKS
+from helpers.figures.looks import WIDTH, attack_look, legend_above, percent_axis, styled
 
 
 def _epochs(axes: Axes, history: Mapping[str, Sequence[float]], n: int, first: int = 1) -> None:
@@ -82,7 +76,7 @@ def epochs_figure(history: Mapping[str, Sequence[float]], *, first: int = 1) -> 
     figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
     axes = figure.subplots()
     for name in names:
-        look = ATTACKS["none" if name == "clean" else name]
+        look = attack_look("none" if name == "clean" else name)
         values = 100 * np.asarray(history[name], float)
         epochs = np.arange(first, first + len(values))
         label = "clean images" if name == "clean" else look.label
@@ -152,7 +146,7 @@ def distortions(
     """
     if not any(np.isfinite(norms["l2"]).any() for norms in sizes.values()):
         raise ValueError("no perturbations to draw: no attack has an image of finite size")
-    order = looks(list(sizes))
+    order = {attack: attack_look(attack) for attack in sizes}
     figure = Figure(figsize=(WIDTH, 1.3 + 0.55 * len(sizes)), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     titles = {"l2": "$L_2$ norm", "linf": "$L_\\infty$ norm: largest change of a pixel"}

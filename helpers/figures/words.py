@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 
 from helpers.attacks import ATTACKS
 from helpers.evaluation.records import Record
+from helpers.figures.looks import called, value_of
+from helpers.findings.verdicts import gap, points
 
 # What a curve may run along, and how it is called in a sentence.
 ALONG = {"epsilon": "ε", "n_members": "members", "sigma": "σ", "steps": "steps"}
@@ -17,11 +19,6 @@ ALONG = {"epsilon": "ε", "n_members": "members", "sigma": "σ", "steps": "steps
 def percent(record: Record) -> str:
     """Write an accuracy in percent."""
     return f"{100 * record.values['accuracy']:.1f} %"
-
-
-def label_of(attack: str) -> str:
-    """What people call an attack; one that is in no table is called as it is."""
-    return ATTACKS[attack].label if attack in ATTACKS else attack
 
 
 def flat(about: Any) -> list[Record]:
@@ -84,7 +81,7 @@ def images(records: Sequence[Record]) -> str:
     most = max(sizes, key=lambda n: (len(sizes[n]), n))
     text = f"{most:,} test image{'' if most == 1 else 's'}"
     for n in sorted(set(sizes) - {most}, reverse=True):
-        text += f", {n:,} for {_list(map(label_of, dict.fromkeys(sizes[n])))}"
+        text += f", {n:,} for {_list(map(called, dict.fromkeys(sizes[n])))}"
     return text
 
 
@@ -104,7 +101,7 @@ def _steps(records: Sequence[Record]) -> str:
         return ""
     by_number: dict[int, list[str]] = {}
     for attack, n in known.items():
-        by_number.setdefault(n, []).append(label_of(attack))
+        by_number.setdefault(n, []).append(called(attack))
     parts = [f"{n} steps of {_list(names)}" for n, names in by_number.items()]
     return ", ".join(parts)
 
@@ -156,48 +153,67 @@ def said(about: Any) -> list[str]:
     by_attack: dict[str, dict[str, list[Record]]] = {}
     for record, names in _walk(about, ()):
         if "accuracy" in record.values:
-            known = (record.attack, label_of(record.attack))
+            known = (record.attack, called(record.attack))
             group = ", ".join(name for name in names if name not in known)
             by_attack.setdefault(record.attack, {}).setdefault(group, []).append(record)
     order = [*(a for a in ATTACKS if a in by_attack), *sorted(by_attack.keys() - ATTACKS.keys())]
     sentences = []
     for attack in order:
-        groups, name = by_attack[attack], label_of(attack)
+        groups, name = by_attack[attack], called(attack)
         if all(along(records) for records in groups.values()):
-            sentences += [f"{_called(name, g)}: {_course(rs)}." for g, rs in groups.items()]
+            sentences += [f"{_titled(name, g)}: {_course(rs)}." for g, rs in groups.items()]
         else:
             named = [(group or str(r.model), r) for group, rs in groups.items() for r in rs]
             sentences.append(f"{name}: {_range(named)}.")
     return sentences
 
 
-def _called(attack: str, group: str) -> str:
+def gains(after: Sequence[Record], before: Sequence[Record]) -> list[str]:
+    """Say what a defence gains: ``FGSM: +3.2 [+1.1, +5.3] points``, a sentence for each shared attack.
+
+    Parameters
+    ----------
+    after, before
+        Accuracies, at most one for each attack.
+    """
+    old = {record.attack: record for record in before}
+    return [
+        f"{called(record.attack)}: {points(gap(record, old[record.attack]))} points."
+        for record in after
+        if record.attack in old
+    ]
+
+
+def took(model: Any, history: Mapping[str, Sequence[float]]) -> str:
+    """Say what a training took: ``original model: 12 epochs, best 9, 40 s of processor time.``"""
+    epochs, best = len(history["loss"]), int(history["best_epoch"][0])
+    return (
+        f"{model}: {epochs} epochs, best {best}, {history['seconds'][0]:.0f} s of processor time."
+    )
+
+
+def _titled(attack: str, group: str) -> str:
     return f"{attack}, {group}" if group else attack
 
 
 def along(records: Sequence[Record]) -> str:
     """Name what records of one attack run along: the one thing in which all of them differ."""
     for name in ALONG:
-        values = [_value(record, name) for record in records]
+        values = [value_of(record, name) for record in records]
         if len(values) > 1 and None not in values and len(set(values)) == len(values):
             return name
     return ""
 
 
-def _value(record: Record, name: str) -> Any:
-    value = getattr(record.model, name, None) or record.parameters.get(name)
-    return 1 if name == "n_members" and not value and record.model else value
-
-
 def _course(records: Sequence[Record]) -> str:
     """Say how a curve runs: its ends, and its extremes where they lie between."""
     name = along(records)
-    line = sorted(records, key=lambda record: _value(record, name))
+    line = sorted(records, key=lambda record: value_of(record, name))
     lowest, highest = (f(line, key=lambda r: r.values["accuracy"]) for f in (min, max))
     ends = {line[0].values["accuracy"], line[-1].values["accuracy"]}
     shown = {id(r): r for r in (line[0], line[-1])}
     shown |= {id(r): r for r in (lowest, highest) if r.values["accuracy"] not in ends}
-    parts = [f"{percent(r)} {_at(name, _value(r, name))}" for r in line if id(r) in shown]
+    parts = [f"{percent(r)} {_at(name, value_of(r, name))}" for r in line if id(r) in shown]
     return ", ".join(parts)
 
 

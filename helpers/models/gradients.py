@@ -66,7 +66,6 @@ def _dlr_targeted(logits, y):
 LOSSES = {
     "cross_entropy": _cross_entropy,
     "likelihood": _likelihood,
-    "margin": _margin,
     "dlr": _dlr,
     "dlr_targeted": _dlr_targeted,
 }
@@ -180,8 +179,7 @@ def loss_and_gradient(model: keras.Model, loss: str = "cross_entropy") -> Callab
         A Keras model that maps float32 (n, height, width, channels) to logits (n, classes).
     loss
         ``cross_entropy``, ``likelihood`` (for outputs that are log probabilities, or a mean of some),
-        ``margin`` (largest other logit minus that of the label), ``dlr``
-        (difference of logits ratio), or ``dlr_targeted``, its form for targeted attacks.
+        ``dlr`` (difference of logits ratio), or ``dlr_targeted``, its form for targeted attacks.
 
     Returns
     -------
@@ -194,7 +192,7 @@ def loss_and_gradient(model: keras.Model, loss: str = "cross_entropy") -> Callab
     if model.output_shape[-1] < FEWEST_CLASSES.get(loss, 2):
         raise ValueError(
             f"{loss} needs at least {FEWEST_CLASSES.get(loss, 2)} classes, the model has "
-            f"{model.output_shape[-1]}; margin takes its place for fewer"
+            f"{model.output_shape[-1]}; cross_entropy takes any number"
         )
 
     def function(forward, x, y):
@@ -250,7 +248,6 @@ def training_step(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> 
 
 def logits(model: keras.Model, x: np.ndarray, *, batch_size: int = 2 * BATCH_SIZE) -> np.ndarray:
     """Compute the logits of images, float32 (n, classes), with ``training=False``."""
-
     call = compiled(model).function("logits", lambda forward, x: forward(x))
     batches = [x[i : i + batch_size] for i in range(0, len(x), batch_size)]
     parts = [call(_filled(batch)).numpy()[: len(batch)] for batch in batches]

@@ -17,6 +17,7 @@ ARCHITECTURES = {
     "inception_v3": (64, 64, 3),
 }
 
+
 def architecture_for(input_shape: tuple[int, ...]) -> str:
     """Name the report's network for images of this shape (height, width, channels)."""
     for name, shape in ARCHITECTURES.items():
