@@ -233,12 +233,12 @@ def test_the_quick_build_decides_what_it_can(quick_build):
     folder: Path = quick_build[0]
     verdicts = judge_all(read_records(folder, arrays=True))
     assert {v.claim.name for v in verdicts if v.verdict != ABSENT} == DECIDED_BY_QUICK
-    # Each part is there: a field renamed in one chapter would make it silent.
-    found = {v.claim.name: {part.dataset for part in v.parts} for v in verdicts}
-    for claim in CLAIMS.values():
-        asked = {role for test in claim.tests for role in test.get("datasets", claim.datasets)}
-        if claim.name in DECIDED_BY_QUICK - {"C17"}:
-            assert len(found[claim.name]) == len(asked), claim.name
+    # Each test has a part for each data set: a field renamed in one chapter would silence some.
+    for claim, found in ((v.claim, v.parts) for v in verdicts if v.claim.name != "C17"):
+        tests = [test for test in claim.tests if test.get("over") != ["trainings"]]
+        assert len(found) >= sum(len(test.get("datasets", claim.datasets)) for test in tests), (
+            claim.name
+        )
     # And all that the claims point to is on the page.
     page = (folder / "report.html").read_text()
     for place in (place for claim in CLAIMS.values() for place in claim.seen):
