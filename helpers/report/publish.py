@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
 from helpers import paths
+from helpers.attacks import ATTACKS
 from helpers.evaluation.identity import ORIGINAL, ModelId
 from helpers.evaluation.records import WORST_RUNG, Record, read_records
 from helpers.files import remove_if_empty, write_atomically
@@ -25,7 +26,7 @@ from helpers.report.owned import TABLE, record_files
 MOST_BYTES = 30_000_000
 BEGIN, END = "<!-- results: written by build_report.sh --publish -->", "<!-- end of results -->"
 LARGE = "06_tiny_imagenet"
-COLUMNS = {"none": "clean", "fgsm": "FGSM", "bim": "BIM", "pgd": "PGD", "lbfgs": "L-BFGS"}
+COLUMNS = ("none", "fgsm", "bim", "pgd", "lbfgs")
 
 
 def publish(folder: Path, reports: Path | None = None, readme: Path | None = None) -> Path:
@@ -147,7 +148,6 @@ def with_results(text: str, table: str) -> str:
 def results(folder: Path) -> str:
     """Write the README's results from the records of a published build, as Markdown."""
     records = read_records(folder, arrays=True)
-    evidence = Evidence(records)
     manifest = read_manifest(Output(folder))
     lines = [
         "",
@@ -155,36 +155,43 @@ def results(folder: Path) -> str:
         f"[page](reports/{manifest['profile']}/report.html). Accuracy in percent; attacks made on the "
         "tested model unless said.",
         "",
-        "| data | model | ε | " + " | ".join(COLUMNS.values()) + " |",
-        "|---|---|---:|" + "---:|" * len(COLUMNS),
-    ]
-    shown = evidence.find("bagging") + evidence.find("accuracy", chapter=LARGE)
-    for dataset in dict.fromkeys(r.dataset for r in shown):
-        lines += [_row(dataset, name, found) for name, found in _models(evidence, dataset)]
-    said = headlines(records, judge_all(records))
-    lines += [
+        *table(records),
         "",
-        *(f"* {getattr(text, 'striptags', lambda text=text: text)()}" for text in said),
+        *(f"* {getattr(text, 'striptags', lambda text=text: text)()}" for text in said(records)),
         "",
     ]
     return "\n".join(lines) + "\n"
 
 
+def said(records: Sequence[Record]) -> list[str]:
+    """Say what came out, as the page's head does."""
+    return headlines(records, judge_all(records))
+
+
+def table(records: Sequence[Record]) -> list[str]:
+    """List how often each main model is right, under attacks made on itself and on the original."""
+    names = [ATTACKS[name].label if name != "none" else "clean" for name in COLUMNS]
+    lines = [f"| data | model | ε | {' | '.join(names)} |", "|---|---|---:|" + "---:|" * len(names)]
+    evidence = Evidence(records)
+    shown = evidence.find("bagging") + evidence.find("accuracy", chapter=LARGE)
+    for dataset in dict.fromkeys(record.dataset for record in shown):
+        lines += [_row(dataset, name, found) for name, found in _models(evidence, dataset)]
+    return lines
+
+
 def _models(evidence: Evidence, dataset: str) -> Iterator[tuple[str, dict[str, Record]]]:
-    """Find the accuracies of each model's row."""
+    """Find the accuracies of each row: of each model in one chapter, and so on the same images."""
     bagging = evidence.one("bagging", dataset=dataset)
     alone = {"chapter": "05_retraining" if bagging else LARGE}
-    ensemble, on_original = {"kind": "ensemble"}, {"made_on": ORIGINAL}
+    here = {"chapter": "04_ensembles" if bagging else LARGE}
+    ensemble, size = {"kind": "ensemble"}, "ensemble"
     if bagging:
-        here, size = {"chapter": "04_ensembles"}, f"ensemble of {bagging.values['n_members']}"
-        ensemble |= {"n_members": bagging.values["n_members"]}
-    else:
-        here, size = alone, "ensemble"
-    rows = [("original", ORIGINAL, alone)]
-    if not bagging:
-        rows.append(("noise and subsampling", {"kind": "member", "member": 1}, alone))
-    rows += [
-        (f"{size}, attack on original", ensemble, here | on_original),
+        ensemble["n_members"] = bagging.values["n_members"]
+        size = f"ensemble of {bagging.values['n_members']}"
+    rows = [
+        ("original", ORIGINAL, alone),
+        ("noise and subsampling", {"kind": "member", "member": 1}, alone),
+        (f"{size}, attack on original", ensemble, here | {"made_on": ORIGINAL}),
         (size, ensemble, here),
         (f"{size}, worst of its ladder", ensemble, {"rung": WORST_RUNG}),
     ]
@@ -199,11 +206,7 @@ def _models(evidence: Evidence, dataset: str) -> Iterator[tuple[str, dict[str, R
             yield title, {attack: record for attack, record in found.items() if record}
 
 
-def _row(dataset: str, title: str, found: dict[str, Record]) -> str:
-    sizes = {r.parameters["epsilon"] for r in found.values() if "epsilon" in r.parameters}
-    cells = [
-        f"{100 * found[attack].values['accuracy']:.1f}" if attack in found else "–"
-        for attack in COLUMNS
-    ]
-    epsilons = ", ".join(f"{e:g}" for e in sorted(sizes))
-    return f"| {dataset} | {title} | {epsilons} | {' | '.join(cells)} |"
+def _row(dataset: str, title: str, found: Mapping[str, Record]) -> str:
+    sizes = sorted({r.parameters["epsilon"] for r in found.values() if "epsilon" in r.parameters})
+    cells = [f"{100 * found[a].values['accuracy']:.1f}" if a in found else "–" for a in COLUMNS]
+    return f"| {dataset} | {title} | {', '.join(f'{e:g}' for e in sizes)} | {' | '.join(cells)} |"
