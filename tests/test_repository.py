@@ -173,8 +173,7 @@ def test_imports_run_one_way():
     for path, tree in MODULES.items():
         names = {name.split(".")[1] for name in imported(tree) if name.startswith("helpers.")}
         above[room(path)] |= names - {room(path)}
-    order = list(TopologicalSorter(above).static_order())  # raises, and names the circle
-    assert order[-1] == "report"
+    TopologicalSorter(above).prepare()  # raises, and names the circle
 
 
 def test_nothing_below_figures_knows_how_anything_looks():
