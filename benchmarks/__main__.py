@@ -255,7 +255,7 @@ def main(data_dir: Path | None, quick: bool, output: Path, chosen: tuple[str, ..
         "",
         "",
     ]
-    kept = parts(output.read_text()) if chosen and output.is_file() else {}
+    kept = parts(output.read_text(encoding="utf-8")) if chosen and output.is_file() else {}
     for name in chosen or SECTIONS:
         lines = measure[name]()
         kept[lines[0]] = "\n".join([*lines, ""])

@@ -94,14 +94,15 @@ def python(code: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("first", ["from helpers import gradients", "import keras"])
+@pytest.mark.slow
+@pytest.mark.parametrize("first", ["from helpers.models import gradients", "import keras"])
 def test_the_library_by_hand_has_settings_of_its_own(home, monkeypatch, first):
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
     if first == "import keras":
         monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     done = python(
-        f"{first}\nfrom helpers import gradients, models\nimport keras, os\nc = keras.config\n"
-        "layer = models.build('table_2', (28, 28, 1), 10, seed=0).layers[1]\n"
+        f"{first}\nfrom helpers.models import gradients, networks\nimport keras, os\nc = keras.config\n"
+        "layer = networks.build('table_2', (28, 28, 1), 10, seed=0).layers[1]\n"
         "print(c.backend(), c.floatx(), c.dtype_policy().name, c.epsilon(), c.image_data_format(),\n"
         "layer.compute_dtype, layer.data_format, os.environ['TF_ENABLE_ONEDNN_OPTS'])"
     )
