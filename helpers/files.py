@@ -19,7 +19,8 @@ LOCK_PATIENCE = 5.0  # seconds that a process waits for another's lock before it
 STALE_SECONDS = 24 * 3600
 
 # Names that this project gives; whatever is called otherwise is its reader's.
-RECORDS = r"[\w-]+-[0-9a-f]{8}\.(?:csv|npz|pieces\.csv)"
+RECORDS = r"[\w-]+-[0-9a-f]{8}\.(?:csv|npz)"
+PIECES = r"[\w-]+-[0-9a-f]{8}\.pieces\.csv"  # what they took, and what that had cost
 PIECE = r".+-[0-9a-f]{16}\.(?:keras|npz)"
 CHECKPOINT_FILES = ("state.json", "now.npz", "adam.npz", "best.npz")
 
@@ -123,7 +124,9 @@ def most_unpacked() -> int:
 
     Images of uint8 then become float32, which takes four times as much, and attacks copy them.
     """
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 8
+    from psutil import virtual_memory  # a command line that unpacks nothing need not wait
+
+    return virtual_memory().total // 8
 
 
 def too_large(path: Path) -> str:

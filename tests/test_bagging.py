@@ -1,3 +1,5 @@
+"""Bagging with noise, the ensemble as one model, and votes."""
+
 import keras
 import numpy as np
 import pytest

@@ -6,24 +6,26 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from some_records import ENSEMBLE, RETRAINED, accuracy, ensemble_of
 
 from helpers import figures
-from helpers.evaluation import Record, wilson
+from helpers.evaluation.identity import ORIGINAL
+from helpers.evaluation.records import Record
+from helpers.evaluation.statistics import wilson
+from helpers.figures.looks import ATTACK_LOOKS, MODEL_LOOKS
 
 RNG = np.random.default_rng(0)
 GREY = RNG.random((4, 8, 8, 1)).astype(np.float32)
 COLOUR = RNG.random((4, 8, 8, 3)).astype(np.float32)
 
 
-def record(attack, n_correct, n=200, model="ensemble", **parameters):
-    low, high = wilson(n_correct, n)
-    values = {"n": n, "accuracy": n_correct / n, "low": low, "high": high}
-    return Record("04", "digits", "accuracy", model, attack, parameters, 0, values)
-
-
-def series(*attacks, x="n_members"):
+def series(*attacks):
+    """Accuracies of ensembles of 3, 1 and 2 members, under epsilons of as many tenths."""
     return {
-        attack: [record(attack, 190 - 20 * k - place, **{x: k}) for k in (3, 1, 2)]
+        attack: [
+            accuracy(attack, 190 - 20 * k - place, ensemble_of(k), epsilon=k / 10)
+            for k in (3, 1, 2)
+        ]
         for place, attack in enumerate(attacks)
     }
 
@@ -44,28 +46,6 @@ def bars_of_errors(axes):
     return drawn
 
 
-def test_looks_are_fixed_and_different():
-    for group in (figures.ATTACKS, figures.MODELS):
-        for part in ("label", "colour", "marker", "hatch"):
-            values = [getattr(look, part) for look in group.values()]
-            assert len(set(values)) == len(values), part
-    colours = [look.colour for look in (figures.ATTACKS | figures.MODELS).values()]
-    assert len(set(colours)) == len(colours)
-    assert figures.ATTACK_NAMES["lbfgs"] == "L-BFGS"
-
-
-def test_members_look_like_members_and_stay_apart():
-    found = figures.looks(["member 3 retrained fgsm", "member 1", "member 2", "something"])
-    assert found["member 3 retrained fgsm"].colour == figures.MODELS["retrained fgsm"].colour
-    assert found["member 1"].colour == figures.MODELS["member"].colour
-    assert found["member 1"].label == "member 1"
-    assert len({look.colour for look in found.values()}) == 4
-    assert figures.name_of("ensemble of 2 retrained bim") == "ensemble of 2, retrained on BIM"
-    assert figures.looks(["ensemble of 2 retrained bim"])["ensemble of 2 retrained bim"].colour == (
-        figures.MODELS["ensemble of retrained bim"].colour
-    )
-
-
 def test_style_leaves_no_trace():
     before = dict(matplotlib.rcParams)
     figures.image_grid(GREY, columns=2)
@@ -73,15 +53,15 @@ def test_style_leaves_no_trace():
 
 
 def test_curves_draw_values_and_intervals_in_order_of_x():
-    given = series("fgsm", "none", x="epsilon")
-    figure = figures.curves(given, x="epsilon", xlabel="ε", chance=0.1)
+    given = series("fgsm", "none")
+    figure = figures.curves(given, x="n_members", xlabel="members", chance=0.1)
     axes = figure.axes[0]
     assert axes.get_ylim() == (0, 100)
-    assert to_hex(axes.containers[0].lines[0].get_color()) == figures.ATTACKS["fgsm"].colour
+    assert to_hex(axes.containers[0].lines[0].get_color()) == ATTACK_LOOKS["fgsm"].colour
     for container, ends, records in zip(
         axes.containers, bars_of_errors(axes), given.values(), strict=True
     ):
-        records = sorted(records, key=lambda r: r.parameters["epsilon"])
+        records = sorted(records, key=lambda r: r.model.n_members)
         line = container.lines[0]
         assert line.get_xdata().tolist() == [1, 2, 3]
         assert line.get_ydata() == pytest.approx([100 * r.values["accuracy"] for r in records])
@@ -104,8 +84,8 @@ def test_members_figure_has_two_panels_and_one_legend():
 
 def test_grouped_bars_show_values_and_intervals():
     groups = {
-        "original": [record("none", 199), record("lbfgs", 80), record("fgsm", 0)],
-        "ensemble of 10": [record("none", 200), record("fgsm", 120)],
+        ORIGINAL: [accuracy("none", 199), accuracy("lbfgs", 80), accuracy("fgsm", 0)],
+        ensemble_of(10): [accuracy("none", 200), accuracy("fgsm", 120)],
     }
     figure = figures.grouped_bars(groups)
     axes = figure.axes[0]
@@ -128,7 +108,9 @@ def boxes(figure, kind):
 @pytest.mark.parametrize("n_groups", [2, 4, 8])
 def test_bar_labels_do_not_overlap(n_groups):
     groups = {
-        f"a model with a long name {k}": [record(a, 200) for a in ("none", "fgsm", "bim", "lbfgs")]
+        f"a model with a long name {k}": [
+            accuracy(a, 200) for a in ("none", "fgsm", "bim", "lbfgs")
+        ]
         for k in range(n_groups)
     }
     figure = figures.grouped_bars(groups)
@@ -141,15 +123,18 @@ def test_bar_labels_do_not_overlap(n_groups):
 def test_matrix_writes_each_cell():
     values = np.array([[0.9, np.nan], [0.25, 0.5]])
     figure = figures.heat_map(
-        values, values - 0.1, values + 0.1, ["original", "retrained bim"], ["none", "pgd"]
+        values, values - 0.1, values + 0.1, [ORIGINAL, RETRAINED], ["none", "pgd"]
     )
     written = texts(figure)
     assert {"90.0\n[80.0, 100.0]", "25.0\n[15.0, 35.0]", "–"} <= set(written)
-    assert {"original model", "retrained on BIM", "no attack", "PGD"} <= set(written)
+    assert {"original model", "retrained on FGSM", "no attack", "PGD"} <= set(written)
 
 
 def test_matrix_places_records_by_group_and_attack():
-    groups = {"original": [record("bim", 20), record("none", 190)], "ensemble": [record("bim", 30)]}
+    groups = {
+        ORIGINAL: [accuracy("bim", 20), accuracy("none", 190)],
+        ENSEMBLE: [accuracy("bim", 30)],
+    }
     figure = figures.matrix(groups)
     low, high = (100 * end for end in wilson(30, 200))
     cells = {text.get_position(): text.get_text() for text in figure.axes[0].texts}
@@ -225,21 +210,21 @@ def test_image_grid(images):
 
 def test_costs_are_drawn_where_they_are():
     costs = {
-        "original": {"training_seconds": 10.0, "calls_per_image": 1},
-        "ensemble": {"training_seconds": 40.0, "calls_per_image": 4},
+        "one": {"training_seconds": 10.0, "calls_per_image": 1},
+        "three": {"training_seconds": 40.0, "calls_per_image": 4},
     }
-    figure = figures.costs(costs, {"original": record("pgd", 20), "ensemble": record("pgd", 60)})
-    axes = figure.axes[0]
-    drawn = [(line.get_xdata()[0], line.get_ydata()[0], line.get_markersize())
-             for line in (c.lines[0] for c in axes.containers)]  # fmt: skip
-    assert [d[:2] for d in drawn] == [(10, 10), (40, 30)]
-    assert drawn[1][2] > drawn[0][2]
+    measured = {"one": accuracy("pgd", 20), "three": accuracy("pgd", 60, ENSEMBLE)}
+    axes = figures.costs(costs, measured).axes[0]
+    drawn = [container.lines[0] for container in axes.containers]
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in drawn] == [(10, 10), (40, 30)]
+    assert drawn[1].get_markersize() > drawn[0].get_markersize()
+    assert to_hex(drawn[1].get_color()) == MODEL_LOOKS["ensemble", ""].colour
     with pytest.raises(ValueError, match="the same models"):
-        figures.costs(costs, {"original": record("pgd", 20)})
+        figures.costs(costs, {"one": accuracy("pgd", 20)})
 
 
 def test_levels_are_lines_across_the_curves():
-    line = [record("fgsm", k, epsilon=e) for e, k in ((0.0, 180), (0.1, 90))]
+    line = [accuracy("fgsm", k, epsilon=e) for e, k in ((0.0, 180), (0.1, 90))]
     figure = figures.curves({"fgsm": line}, x="epsilon", xlabel="ε", levels={"reported": 0.75})
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["FGSM", "reported (75 %)"]
@@ -301,14 +286,14 @@ def test_magnification_fills_the_range_but_never_leaves_it(largest):
         (lambda: figures.curves({}, x="epsilon", xlabel="ε"), "no series"),
         (lambda: figures.curves({"fgsm": []}, x="epsilon", xlabel="ε"), "no records"),
         (
-            lambda: figures.curves(series("fgsm"), x="epsilon", xlabel="ε"),
-            "no parameter 'epsilon'; it has n_members",
+            lambda: figures.curves(series("fgsm"), x="sigma", xlabel="σ"),
+            "no 'sigma'; its parameters are epsilon",
         ),
         (lambda: figures.members_figure({}, {}, "a", "b"), "no series"),
         (lambda: figures.grouped_bars({}), "no groups"),
         (lambda: figures.grouped_bars({"a": []}), "no records"),
         (
-            lambda: figures.grouped_bars({"a": [record("fgsm", 1), record("fgsm", 2)]}),
+            lambda: figures.grouped_bars({"a": [accuracy("fgsm", 1), accuracy("fgsm", 2)]}),
             "several records",
         ),
         (

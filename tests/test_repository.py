@@ -12,7 +12,7 @@ import papermill
 import pytest
 import yaml
 
-from helpers.data.datasets import DATASETS
+from helpers.data import DATASETS
 from helpers.findings.reported import read_reported
 from helpers.parameters import CHAPTERS, VOCABULARY, left_to_profile, taken
 from helpers.paths import NOTEBOOKS, PROJECT

@@ -1,25 +1,35 @@
 """Tables: the right numbers in the right cells."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from markupsafe import Markup
+from some_records import ENSEMBLE, RETRAINED, accuracy
 
-from helpers.evaluation import Record, wilson
+from helpers.evaluation.identity import ORIGINAL
+from helpers.evaluation.records import WORST_RUNG, Record
 from helpers.evaluation.sanity import Check
-from helpers.experiment.ladder import WORST_RUNG
-from helpers.figures import tables
-from helpers.findings.claims import CLAIMS
-from helpers.findings.reported import read_slips
-from helpers.findings.verdicts import VERDICTS, Part, Verdict
+from helpers.figures import findings, tables
+from helpers.figures.layers import architecture_table
+from helpers.findings.verdicts import VERDICTS, Claim, Part, Verdict
 from helpers.models import networks
 
+CLAIMS = [
+    Claim("C1", "§6, Figure 7", "It helps.", "It holds if it does.", shown, lambda records: [])
+    for shown in ("04_ensembles.ipynb#figure-7 04_ensembles.ipynb#figure-04-ladder",)
+]
 
-def record(model, attack, n_correct, n=1000, **parameters):
-    low, high = wilson(n_correct, n)
-    values = {"n": n, "n_correct": n_correct, "accuracy": n_correct / n, "low": low, "high": high}
-    return Record("05", "digits", "accuracy", model, attack, parameters, 0, values)
+
+def test_tables_of_records_need_no_tensorflow():
+    code = (
+        "import sys; import helpers.figures.tables, helpers.chapter; print('keras' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_class_table():
@@ -32,7 +42,7 @@ def test_class_table():
 
 def test_architecture_table_is_the_reports_table_2():
     model = networks.build("table_2", (28, 28, 1), 10, seed=0)
-    frame = tables.architecture_table(model)
+    frame = architecture_table(model)
     assert frame["Parameters"].tolist() == [
         "32 filters, 5x5 kernel", "64 filters, 5x5 kernel", "(2,2)", "0.25", "",
         "128 nodes", "0.5", "10 nodes", "",
@@ -45,7 +55,7 @@ def test_architecture_table_is_the_reports_table_2():
 
 def test_architecture_table_shows_a_nested_network_as_one_row():
     model = networks.build("inception_v3", (64, 64, 3), 12, seed=0, input_size=75, width=0.1)
-    frame = tables.architecture_table(model).set_index("Layer type")
+    frame = architecture_table(model).set_index("Layer type")
     assert list(frame.index) == ["Resizing", "Rescaling", "InceptionV3", "Dense layer", "Total"]
     assert frame.loc["Resizing", "Parameters"] == "to 75x75 pixels"
     assert frame.loc["InceptionV3", "Parameters"].startswith("94 convolutions")
@@ -53,52 +63,94 @@ def test_architecture_table_shows_a_nested_network_as_one_row():
     assert frame.loc["Total", "Weights"] == model.count_params()
 
 
-def test_group_table_has_a_row_for_each_group():
+def test_group_table_has_a_row_for_each_group_and_the_attacks_in_their_order():
     groups = {
-        "ensemble of 10": [record("ensemble", "fgsm", 500), record("ensemble", "none", 984)],
-        "original model": [record("original", "none", 970)],
+        "ensembles": [accuracy("lbfgs", 500, n=1000), accuracy("none", 984, n=1000)],
+        ORIGINAL: [accuracy("none", 970, n=1000)],
     }
     frame = tables.group_table(groups)
-    assert list(frame.columns) == ["Model", "no attack", "FGSM"]
-    assert frame["Model"].tolist() == ["ensemble of 10", "original model"]
-    assert frame["no attack"].tolist() == ["98.4 [97.4, 99.0]", "97.0 [95.7, 97.9]"]
-    assert pd.isna(frame["FGSM"].iloc[1])
-
-
-def test_group_table_keeps_the_attacks_order_and_leaves_gaps():
-    frame = tables.group_table(
-        {"first": [record("m", "lbfgs", 10)], "second": [record("m", "none", 900)]}
-    )
     assert list(frame.columns) == ["Model", "no attack", "L-BFGS"]
+    assert frame["Model"].tolist() == ["ensembles", "original model"]
+    assert frame["no attack"].tolist() == ["98.4 [97.4, 99.0]", "97.0 [95.7, 97.9]"]
     assert frame["L-BFGS"].isna().tolist() == [False, True]
+
+
+def test_gain_table_pairs_by_attack_and_tests_the_same_images():
+    few, many = np.arange(100) < 20, np.arange(100) < 80
+    frame = tables.gain_table(
+        [accuracy("none", 0, ENSEMBLE, correct=many), accuracy("fgsm", 90, ENSEMBLE, n=100)],
+        [accuracy("fgsm", 40, n=100), accuracy("none", 0, correct=few), accuracy("bim", 3)],
+    )
+    assert frame["Attack"].tolist() == ["no attack", "FGSM"]
+    assert [text.split()[0] for text in frame["gain in points"]] == ["+60.0", "+50.0"]
+    assert frame["McNemar's p"].iloc[0] < 1e-9
+    assert pd.isna(frame["McNemar's p"].iloc[1])
+
+
+def test_variant_table_tells_transfer_from_attacks_on_the_ensemble_itself():
+    bare = replace(ENSEMBLE, recipe="sigma=0")
+    records = [
+        accuracy("none", 190, bare),
+        accuracy("bim", 120, bare, made_on=ORIGINAL),
+        accuracy("bim", 40, bare, made_on=bare),
+        accuracy("bim", 1, bare, made_on=bare, sweep="sigma"),
+        Record("08", "digits", "diversity", bare, values={"errors": 0.5, "gradients": 0.25}),
+        accuracy("none", 180, ENSEMBLE),
+    ]
+    with_noise, without = tables.variant_table({"noise": ENSEMBLE, "none": bare}, records).to_dict(
+        "records"
+    )
+    assert without["no attack"].startswith("95.0")
+    assert without["BIM, transfer"].startswith("60.0")
+    assert without["BIM, itself"].startswith("20.0")
+    assert (without["mistakes alike"], without["gradients alike"]) == (0.5, 0.25)
+    assert with_noise["no attack"].startswith("90.0")
+    assert pd.isna(with_noise["mistakes alike"])
+
+
+def test_size_table_leaves_out_what_says_nothing():
+    values = {"l2_mean": 1.5, "linf_mean": 0.1, "ssim_mean": 0.9}
+    records = [
+        Record("03", "digits", "distortion", ORIGINAL, "fgsm", values=values),
+        accuracy("bim", 1),
+    ]
+    (row,) = tables.size_table(records).to_dict("records")
+    assert row == {"Attack": "FGSM", "mean L2 norm": 1.5, "mean L∞ norm": 0.1, "mean SSIM": 0.9}
+    assert tables.size_table([]).empty
+
+
+def test_training_table_reads_histories():
+    history = {"loss": [2, 1], "val_accuracy": [0.5, 0.75], "best_epoch": [2], "seconds": [9.6]}
+    (row,) = tables.training_table({ORIGINAL: history}).to_dict("records")
+    assert list(row.values()) == ["original model", 2, 2, "75.0 %", 10]
 
 
 def test_summary_keeps_attacks_made_on_the_model_itself():
     records = [
-        record("original", "none", 980),
-        record("original", "fgsm", 300, source="original"),
-        record("original", "fgsm", 100, source="original", sweep="epsilon"),
-        record("ensemble", "fgsm", 700, source="original"),
-        record("ensemble", "fgsm", 600, n_members=3, made_on="original"),
-        record("ensemble", "fgsm", 400, source="ensemble"),
-        record("ensemble", "noise", 950, source="original"),
+        accuracy("none", 198),
+        accuracy("fgsm", 60, made_on=ORIGINAL),
+        accuracy("fgsm", 20, made_on=ORIGINAL, sweep="epsilon"),
+        accuracy("fgsm", 140, ENSEMBLE, made_on=ORIGINAL),
+        accuracy("fgsm", 80, ENSEMBLE, made_on=ENSEMBLE),
+        accuracy("noise", 190, ENSEMBLE),
         Record("01_data", "digits", "size"),
     ]
     frame = tables.summary_table(records).set_index("Model")
     assert frame.loc["original model", "FGSM"].startswith("30.0")
-    assert frame.loc["ensemble", "FGSM"].startswith("40.0")
-    assert frame.loc["ensemble", "random noise"].startswith("95.0")
+    assert frame.loc["ensemble of 3", "FGSM"].startswith("40.0")
+    assert frame.loc["ensemble of 3", "random noise"].startswith("95.0")
     assert tables.summary_table([]).empty
 
 
 def test_summary_joins_the_chapters_that_agree_and_keeps_the_others_apart():
+    def of(chapter, attack, n_correct):
+        made_on = ORIGINAL if attack == "pgd" else None
+        return replace(accuracy(attack, n_correct, made_on=made_on), chapter=chapter)
+
     records = [
-        replace(record("original", "none", 980), chapter="02_models"),
-        replace(record("original", "none", 980), chapter="05_retraining"),
-        replace(record("original", "pgd", 300, source="original"), chapter="05_retraining"),
-        replace(record("original", "none", 980), chapter="07_beyond"),
-        replace(record("original", "pgd", 310, source="original"), chapter="07_beyond"),
-    ]
+        of("02_models", "none", 198), of("05_retraining", "none", 198),
+        of("05_retraining", "pgd", 60), of("07_more", "none", 198), of("07_more", "pgd", 62),
+    ]  # fmt: skip
     frame = tables.summary_table(records)
     assert list(frame.columns[:3]) == ["Data", "Model", "Chapters"]
     assert frame["Chapters"].tolist() == ["02, 05", "07"]
@@ -107,10 +159,11 @@ def test_summary_joins_the_chapters_that_agree_and_keeps_the_others_apart():
 
 def test_summary_shows_the_last_rung_of_the_ladder():
     rungs = [
-        record("ensemble", "bim", 200, rung=WORST_RUNG), record("ensemble", "bim", 400, rung="it"),
-    ]  # fmt: skip
+        accuracy("bim", 40, ENSEMBLE, rung=WORST_RUNG),
+        accuracy("bim", 80, ENSEMBLE, rung="x"),
+    ]
     (row,) = tables.summary_table(rungs).to_dict("records")
-    assert row["Model"] == "ensemble, worst of its ladder"
+    assert row["Model"].startswith("ensemble of 3, worst")
     assert row["BIM"].startswith("20.0")
 
 
@@ -118,9 +171,10 @@ def test_summary_shows_the_last_rung_of_the_ladder():
     ("call", "message"),
     [
         (lambda: tables.class_table([]), "at least one class name"),
-        (lambda: tables.architecture_table(None), "no layers"),
+        (lambda: architecture_table(None), "no layers"),
         (lambda: tables.group_table({}), "no groups"),
         (lambda: tables.group_table({"m": []}), "no records"),
+        (lambda: tables.gain_table([], []), "no records"),
     ],
 )
 def test_what_makes_no_table_is_refused(call, message):
@@ -129,32 +183,32 @@ def test_what_makes_no_table_is_refused(call, message):
 
 
 def test_check_table_tells_nothing_found_from_nothing_to_compare():
-    frame = tables.check_table([Check("a", 3, ("here", "there")), Check("b", 2), Check("c", 0)])
+    frame = findings.check_table([Check("a", 3, ("here", "there")), Check("b", 2), Check("c", 0)])
     assert list(frame["found"]) == [2, 0, 0]
     assert list(frame["where"]) == ["here; there", "none", "nothing to compare"]
 
 
-def test_validity_table_sums_up_each_chapter_and_data_set():
-    def validity(chapter, dataset, check, compared, warnings=()):
+def test_sanity_table_sums_up_each_chapter_and_data_set():
+    def sanity(chapter, dataset, check, compared, warnings=()):
         values = {"compared": compared, "warnings": list(warnings)}
-        return Record(chapter, dataset, "validity", parameters={"check": check}, values=values)
+        return Record(chapter, dataset, "sanity", parameters={"check": check}, values=values)
 
     records = [
-        validity("04", "digits", "zero gradients", 2, ["member 1"]),
-        validity("03", "digits", "zero gradients", 1),
-        validity("04", "digits", "transfer", 3),
-        Record("03", "digits", "accuracy"),
+        sanity("04", "digits", "zero gradients", 2, ["member 1"]),
+        sanity("03", "digits", "zero gradients", 1),
+        sanity("04", "digits", "transfer", 3),
+        accuracy("bim", 1),
     ]
-    frame = tables.validity_table(records)
+    frame = findings.sanity_table(records)
     assert list(frame["Chapter"]) == ["03", "04"]
     assert list(frame["compared"]) == [1, 5]
     assert list(frame["signs of a broken evaluation"]) == ["none", "zero gradients: member 1"]
-    assert tables.validity_table([]).empty
+    assert findings.sanity_table([]).empty
 
 
 def test_verdicts_are_worded_signed_and_linked():
     parts = (Part("digits", "holds", "BIM +1 <2> points"),)
-    frame = tables.verdict_table([Verdict(CLAIMS[0], "holds", parts)])
+    frame = findings.verdict_table([Verdict(CLAIMS[0], "holds", parts)])
     (row,) = frame.to_dict("records")
     assert row["Claim"] == Markup('<span id="claim-C1">C1</span>')
     assert row["The report says"].endswith("(§6, Figure 7)")
@@ -162,12 +216,12 @@ def test_verdicts_are_worded_signed_and_linked():
     assert row["Numbers"] == Markup("<b>digits</b>: BIM +1 &lt;2&gt; points")
     assert row["Seen in"] == Markup(
         '<a href="04_ensembles.ipynb#figure-7">Figure 7</a>, '
-        '<a href="04_ensembles.ipynb#figure-9">Figure 9</a>'
+        '<a href="04_ensembles.ipynb#figure-04-ladder">chapter 04, ladder</a>'
     )
 
 
 def test_each_verdict_has_a_look_of_its_own():
-    pills = [tables.pill(verdict) for verdict in VERDICTS]
+    pills = [findings.pill(verdict) for verdict in VERDICTS]
     classes = [str(pill).split('"')[1] for pill in pills]
     assert classes == [
         "verdict holds", "verdict does-not-hold", "verdict not-decided", "verdict not-run",
@@ -176,22 +230,19 @@ def test_each_verdict_has_a_look_of_its_own():
 
 
 def test_tests_and_slips_are_listed():
-    assert tables.test_table(CLAIMS)["Claim"].tolist() == [claim.name for claim in CLAIMS]
-    slips = read_slips()
-    assert len(slips) > 10
-    assert all(set(slip) == {"where", "said", "read"} for slip in slips)
-    assert len(tables.slip_table(slips)) == len(slips)
+    assert findings.test_table(CLAIMS)["Claim"].tolist() == ["C1"]
+    slips = [{"where": "§2", "said": "this", "read": "that"}]
+    assert findings.slip_table(slips).to_numpy().tolist() == [["§2", "this", "that"]]
 
 
 def test_repeat_table_has_a_column_for_each_seed():
     rows = [
-        Record(
-            "05", "digits", "repeat", model, "none", {"training_seed": seed}, 0, {"accuracy": share}
-        )
-        for model, shares in {"original": (0.97, 0.99), "retrained fgsm": (0.98, 0.98)}.items()
-        for seed, share in enumerate(shares)
+        replace(accuracy("none", k, replace(model, training_seed=seed)), quantity="repeat")
+        for model, found in {ORIGINAL: (194, 198), RETRAINED: (196, 196)}.items()
+        for seed, k in enumerate(found)
     ]
-    frame = tables.repeat_table([*rows, record("original", "none", 970)])
+    frame = tables.repeat_table([*rows, accuracy("none", 194)])
     assert list(frame.columns) == ["Model", "Attack", "seed 0", "seed 1", "mean ± sd"]
+    assert frame["Model"].tolist() == ["original model", "retrained on FGSM"]
     assert frame["seed 1"].tolist() == ["99.00", "98.00"]
     assert frame["mean ± sd"].tolist() == ["98.00 ± 1.41", "98.00 ± 0.00"]

@@ -139,6 +139,18 @@ class Scores:
             )  # fmt: skip
         return found
 
+    def distances(self, subject: Subject, images: Images) -> Record:
+        """Record, image by image, how far the attacked images that succeeded lie from the clean ones."""
+        x, x_adv = images.x[images.success], images.x_adv[images.success]
+        arrays = distortion(x, x_adv)
+        means = {f"{norm}_mean": sizes for norm, sizes in arrays.items()}
+        means["ssim_mean"] = similarity(x[:SIMILARITY_SAMPLE], x_adv[:SIMILARITY_SAMPLE])
+        return self.records.add(
+            "distortion", model=subject.id, attack=images.attack, parameters=images.parameters,
+            values={name: float(each.mean()) for name, each in means.items() if len(each)},
+            arrays=arrays,
+        )  # fmt: skip
+
     def check(self) -> list[sanity.Check]:
         """Check what this chapter has measured for signs of a broken evaluation, and record it."""
         checks = [

@@ -14,7 +14,8 @@ layers is loaded when asked for, since TensorFlow takes seconds.
 ``ensemble_diagram``, ``bagging_diagram``           Figures 1 and 2
 ``inception_diagram``, ``architecture_table``       Figure 3, Tables 2 and 3
 ``group_table``, ``gain_table``, ``variant_table``  accuracies, gains, ways to train an ensemble
-``size_table``, ``training_table``, ``class_table`` perturbations, trainings, Table 1
+``size_table``, ``training_table``                  perturbations, trainings
+``class_table``, ``data_table``                     Table 1, the data sets
 ``repeat_table``, ``summary_table``                 several trainings; every model under every attack
 ``verdict_table``, ``test_table``, ``slip_table``   the findings
 ``check_table``, ``sanity_table``                   signs of a broken evaluation
@@ -27,23 +28,26 @@ from typing import Any
 
 from helpers.figures.accuracies import costs, curves, grouped_bars, heat_map, matrix, members_figure
 from helpers.figures.diagrams import bagging_diagram, ensemble_diagram
+from helpers.figures.findings import (
+    check_table,
+    sanity_table,
+    slip_table,
+    test_table,
+    verdict_table,
+)
 from helpers.figures.images import before_and_after, gallery, image_grid, magnification
 from helpers.figures.looks import called, grouped, percentages, style, styled
 from helpers.figures.show import show_headlines
 from helpers.figures.tables import (
-    check_table,
     class_table,
+    data_table,
     gain_table,
     group_table,
     repeat_table,
-    sanity_table,
     size_table,
-    slip_table,
     summary_table,
-    test_table,
     training_table,
     variant_table,
-    verdict_table,
 )
 from helpers.figures.training import confusion, distortions, epochs_figure, learning_curves
 from helpers.figures.words import gains, percent, said, took
@@ -63,6 +67,7 @@ __all__ = [
     "confusion",
     "costs",
     "curves",
+    "data_table",
     "distortions",
     "ensemble_diagram",
     "epochs_figure",

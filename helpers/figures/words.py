@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from helpers.attacks import ATTACKS
+from helpers.evaluation.identity import ModelId
 from helpers.evaluation.records import Record
 from helpers.figures.looks import called, value_of
 from helpers.findings.verdicts import gap, points
@@ -102,7 +104,7 @@ def _steps(records: Sequence[Record]) -> str:
     by_number: dict[int, list[str]] = {}
     for attack, n in known.items():
         by_number.setdefault(n, []).append(called(attack))
-    parts = [f"{n} steps of {_list(names)}" for n, names in by_number.items()]
+    parts = [f"{n} step{'s' if n > 1 else ''} of {_list(names)}" for n, names in by_number.items()]
     return ", ".join(parts)
 
 
@@ -197,12 +199,19 @@ def _titled(attack: str, group: str) -> str:
 
 
 def along(records: Sequence[Record]) -> str:
-    """Name what records of one attack run along: the one thing in which all of them differ."""
-    for name in ALONG:
+    """Name what records of one attack run along: the one thing in which they all differ, or nothing."""
+    models = {record.model for record in records}
+    if len(models) > 1 and len({_without_size(model) for model in models}) > 1:
+        return ""
+    for name in ALONG if len(models) == 1 else ("n_members",):
         values = [value_of(record, name) for record in records]
         if len(values) > 1 and None not in values and len(set(values)) == len(values):
             return name
     return ""
+
+
+def _without_size(model: ModelId | None) -> Any:
+    return replace(model, n_members=1) if model and model.kind == "ensemble" else model
 
 
 def _course(records: Sequence[Record]) -> str:

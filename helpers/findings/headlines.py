@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
-from helpers.data.datasets import DATASETS
-from helpers.evaluation import Record, plain, select
-from helpers.experiment.ladder import WORST_RUNG
-from helpers.figures import ATTACK_NAMES
-from helpers.findings.reported import PER_BATCH, kept_note
-from helpers.findings.verdicts import VERDICTS, Verdict, first, gap, points
+from helpers.attacks import ATTACKS
+from helpers.data import DATASETS
+from helpers.evaluation.identity import ORIGINAL, ModelId
+from helpers.evaluation.records import WORST_RUNG, Record
+from helpers.findings.evidence import Evidence
+from helpers.findings.reported import kept_note
+from helpers.findings.verdicts import VERDICTS, Verdict, points
 
 
 def headlines(records: Sequence[Record], verdicts: Sequence[Verdict]) -> list[str]:
@@ -22,12 +23,12 @@ def headlines(records: Sequence[Record], verdicts: Sequence[Verdict]) -> list[st
     records, verdicts
         Of one build, read with their arrays; and its judged claims.
     """
-    said = [_verdicts(verdicts), *_clean(records)]
-    datasets = dict.fromkeys(record.dataset for record in select(records, quantity="bagging"))
-    for dataset in datasets:
-        said += _ensemble(select(records, dataset=dataset, chapter="04_ensembles"), dataset)
-        said += _retraining(select(records, dataset=dataset, chapter="05_retraining"), dataset)
-    said += _soundness(records)
+    evidence = Evidence(records)
+    said = [_verdicts(verdicts), *_clean(evidence)]
+    for about in evidence.find("bagging"):
+        said += _ensemble(evidence, about.dataset, about.values["n_members"])
+        said += _retraining(evidence, about.dataset)
+    said += _soundness(evidence)
     return said
 
 
@@ -56,17 +57,12 @@ def _verdicts(verdicts: Sequence[Verdict]) -> Markup:
     return head + Markup("; ").join(parts) + "."
 
 
-def _clean(records: Sequence[Record]) -> Iterator[str]:
+def _clean(evidence: Evidence) -> Iterator[str]:
     parts = []
-    for chapter in ("02_models", "06_tiny_imagenet"):
-        found = select(
-            records, chapter=chapter, quantity="accuracy", model="original", attack="none"
-        )
-        parts += [
-            f"{dataset} {_percent(first(found, dataset=dataset))} of "
-            f"{first(found, dataset=dataset).values['n']:,}"
-            for dataset in dict.fromkeys(record.dataset for record in found)
-        ]
+    for dataset in sorted({record.dataset for record in evidence.records}):
+        found = evidence.accuracies(dataset, ORIGINAL)
+        most = max(found, key=lambda record: record.values["n"], default=None)
+        parts += [f"{dataset} {_percent(most)} of {most.values['n']:,}"] if most else []
     if parts:
         yield f"Clean test images that the original models get right: {', '.join(parts)}."
 
@@ -75,58 +71,53 @@ def _percent(record: Record) -> str:
     return f"{100 * record.values['accuracy']:.1f} %"
 
 
-def _ensemble(records: Sequence[Record], dataset: str) -> Iterator[str]:
-    about = first(records, quantity="bagging")
-    if about is None:
+def _ensemble(evidence: Evidence, dataset: str, size: int) -> Iterator[str]:
+    attack, label = "bim", ATTACKS["bim"].label
+    ensemble = {"kind": "ensemble", "n_members": size}
+    alone, on_original = {"of": ORIGINAL}, {"of": ensemble, "made_on": ORIGINAL}
+    under = {"under": attack}
+    both = evidence.pair(dataset, under | on_original, under | alone)
+    own = evidence.pair(dataset, under | {"of": ensemble}, under | alone)
+    if both is None or own is None:
         return
-    size, attack = about.values["n_members"], "bim"
-    alone = first(records, model="original", attack=attack, source="original")
-    made = {"n_members": size, "made_on": "original", "vote": "mean"}
-    transfer = first(records, model="ensemble", attack=attack, **made)
-    own = first(records, model="ensemble", attack=attack, white_box=True)
-    if None in (alone, transfer, own):
-        return
-    worst = first(records, model="ensemble", attack=attack, rung=WORST_RUNG)
-    more = (
-        f", and if every {ATTACK_NAMES[attack]} of its ladder counts, on {_percent(worst)}"
-        if worst
-        else ""
-    )
+    transfer, alone = both
+    epsilon = alone.parameters["epsilon"]
+    worst = evidence.accuracy(dataset, ensemble, attack, rung=WORST_RUNG, epsilon=epsilon)
+    more = f", and if every {label} of its ladder counts, on {_percent(worst)}" if worst else ""
     yield (
-        f"{dataset}, {ATTACK_NAMES[attack]} at ε = {alone.parameters['epsilon']:g}: the original model "
+        f"{dataset}, {label} at ε = {epsilon:g}: the original model "
         f"is right on {_percent(alone)}. On the same images the ensemble of {size} is right on "
-        f"{_percent(transfer)}; when the ensemble itself is attacked, on {_percent(own)}{more}."
+        f"{_percent(transfer)}; when the ensemble itself is attacked, on {_percent(own[0])}{more}."
     )
 
 
-def _retraining(records: Sequence[Record], dataset: str) -> Iterator[str]:
-    attack, note = "bim", kept_note(records, ["bim"])
-    records = plain(records)
-    name = ATTACK_NAMES[attack]
-    before, clean = (first(records, model="original", attack=a) for a in (attack, "none"))
-    ways = []
-    for way, words in (("", "for each epoch"), (PER_BATCH, "for each batch")):
-        model = f"retrained {attack}{way}"
-        after = first(records, model=model, attack=attack, source=model)
-        still = first(records, model=model, attack="none")
-        if None not in (before, clean, after, still):
+def _retraining(evidence: Evidence, dataset: str) -> Iterator[str]:
+    attack, label = "bim", ATTACKS["bim"].label
+    here = {"chapter": "05_retraining"}  # others may retrain for fewer epochs
+    before, ways = evidence.accuracy(dataset, ORIGINAL, attack, **here), []
+    for when in ("epoch", "batch"):
+        retrained = ModelId(kind="original", retrained_on=attack, regenerate=when)
+        after = evidence.accuracy(dataset, retrained, attack, **here)
+        cost = evidence.gap(dataset, {"of": retrained} | here, {"of": ORIGINAL} | here)
+        if None not in (before, after, cost):
             ways.append(
-                f"to {_percent(after)} with examples made {words} (clean accuracy "
-                f"{points(gap(still, clean))} points)"
+                f"to {_percent(after)} with examples made for each {when} (clean accuracy "
+                f"{points(cost)} points)"
             )
     if ways:
+        note = kept_note(evidence.find("history", dataset=dataset, **here), [attack])
         yield (
-            f"{dataset}, retraining on {name}: accuracy under {name} made on the tested model goes "
+            f"{dataset}, retraining on {label}: accuracy under {label} made on the tested model goes "
             f"from {_percent(before)} {', '.join(ways)}. {note}".strip()
         )
 
 
-def _soundness(records: Sequence[Record]) -> Iterator[str]:
-    checks = select(records, quantity="validity")
+def _soundness(evidence: Evidence) -> Iterator[str]:
+    checks = evidence.find("sanity")
     compared = sum(check.values["compared"] for check in checks)
     found = sum(len(check.values["warnings"]) for check in checks)
     if compared:
         yield Markup(
             "Checks for signs of a broken evaluation looked at {} cases; they found {} "
-            '(<a href="#table-08-6">Table 08.6</a>).'
+            '(see <a href="#table-09-sanity">the sanity checks</a>).'
         ).format(f"{compared:,}", found or "none")

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import yaml
 
-from helpers.data.datasets import DATASETS
-from helpers.evaluation import Record, plain, select
-from helpers.figures import name_of
+from helpers.attacks import ATTACKS
+from helpers.evaluation.identity import ORIGINAL, ModelId
+from helpers.evaluation.records import Record, select
+from helpers.findings.evidence import ITSELF, Evidence
 from helpers.paths import PROJECT
 
 REPORTED = PROJECT / "data" / "reported.yaml"
 SLIPS = PROJECT / "data" / "slips.yaml"
-PER_BATCH = " per batch"  # ends the name of a model that was retrained so
 
 
 def read_reported() -> list[dict[str, Any]]:
@@ -29,27 +30,27 @@ def read_slips() -> list[dict[str, str]]:
     return yaml.safe_load(SLIPS.read_text())
 
 
-def counterparts(entry: dict[str, Any], records: Sequence[Record]) -> list[Record]:
+def counterparts(entry: Mapping[str, Any], records: Sequence[Record] | Evidence) -> list[Record]:
     """Find the records of a reported quantity, on the report's data set or its stand-in.
 
-    Of retraining there may be four for each: the report describes it with examples for each epoch and
-    for each batch, and does not say which of them its tables are about, nor whether the images that
-    it tests with were made on the retrained model or on the original one.
+    Of retraining there may be four for each data set: with examples made each epoch or each batch,
+    tested on images made on the retrained model or on the original one.
     """
-    names = {
-        name for name, spec in DATASETS.items() if (spec.stands_in_for or name) == entry["dataset"]
-    }
-    match = entry["match"]
-    wanted = [match]
-    if match.get("model", "").startswith("retrained"):
-        other = {key: match[key] + PER_BATCH for key in ("model", "source") if key in match}
-        wanted.append(match | other)
-        wanted += [way | {"source": "original"} for way in wanted if "source" in way]
-    found = [record for way in wanted for record in select(records, **way)]
-    return [r for r in plain(found) if r.dataset in names]
+    evidence = records if isinstance(records, Evidence) else Evidence(records)
+    match, found = entry["match"], []
+    ways = [{}]
+    if match.get("of", {}).get("retrained_on"):
+        sources = [None] if match["under"] == "none" else [ITSELF, ORIGINAL]
+        ways = [
+            {"of": match["of"] | {"regenerate": when}, "made_on": source}
+            for source, when in product(sources, ("epoch", "batch"))
+        ]
+    for dataset, way in product(evidence.standing_for(entry["dataset"]), ways):
+        found += evidence.find(**match | way, dataset=dataset)
+    return found
 
 
-def kept_first(records: Sequence[Record], model: str) -> bool:
+def kept_first(records: Sequence[Record], attack: str, regenerate: str = "epoch") -> bool:
     """Tell whether of a model retrained with examples for each epoch the first epoch was kept.
 
     The examples of that epoch are made on the model which the retraining starts from: what was made on
@@ -59,18 +60,19 @@ def kept_first(records: Sequence[Record], model: str) -> bool:
     ----------
     records
         Of one data set.
-    model
-        Its name in them.
+    attack, regenerate
+        What the model was retrained on, and when its examples were made.
     """
-    if model.endswith(PER_BATCH):
+    if regenerate != "epoch":
         return False
-    histories = select(records, quantity="history", model=model)
+    id = ModelId(kind="original", retrained_on=attack, regenerate=regenerate)
+    histories = select(records, quantity="history", model=id)
     return any(int(record.values["best_epoch"][0]) == 1 for record in histories)
 
 
 def kept_note(records: Sequence[Record], attacks: Sequence[str]) -> str:
     """Say of which retrained models the first epoch was kept, and what that means; maybe nothing."""
-    kept = [name_of(a) for a in attacks if kept_first(records, f"retrained {a}")]
+    kept = [ATTACKS[attack].label for attack in attacks if kept_first(records, attack)]
     if not kept:
         return ""
     return (
@@ -88,12 +90,12 @@ def findings_table(reported: Sequence[dict[str, Any]], records: Sequence[Record]
         Columns Where, What, Reported, Measured, 95 % interval, Difference, Data. Accuracies are in
         percent; a reported range differs by its distance from the measured number.
     """
-    rows = []
-    for entry in reported:
-        found = counterparts(entry, records) or [None]
-        for record in found:
-            rows.append(_row(entry, record))
-    return pd.DataFrame(rows)
+    evidence = Evidence(records)
+    return pd.DataFrame(
+        _row(entry, record)
+        for entry in reported
+        for record in counterparts(entry, evidence) or [None]
+    )
 
 
 def _row(entry: dict[str, Any], record: Record | None) -> dict[str, Any]:
@@ -120,18 +122,14 @@ def _row(entry: dict[str, Any], record: Record | None) -> dict[str, Any]:
         else _plain(value),
         "Difference": _plain(round(difference, 2 if percent else 4), sign=True),
         "Data": record.dataset
-        + (", per batch" if record.model.endswith(PER_BATCH) else "")
-        + (", made on the original" if _from_original(record) else ""),
+        + (", per batch" if getattr(record.model, "regenerate", "") == "batch" else "")
+        + (", made on the original" if ORIGINAL == record.made_on != record.model else ""),
     }
     if percent:
         row["95 % interval"] = "[{:.2f}, {:.2f}]".format(
             100 * record.values["low"], 100 * record.values["high"]
         )
     return row
-
-
-def _from_original(record: Record) -> bool:
-    return record.parameters.get("source", record.model) == "original" != record.model
 
 
 def _plain(number: float, sign: bool = False) -> str:
@@ -163,7 +161,7 @@ def consistent_epsilons(
         wanted = [
             e["reported"] / 100
             for e in entries
-            if e["match"].get("attack") == attack and e["value"] == "accuracy"
+            if e["match"].get("under") == attack and e["value"] == "accuracy"
         ]
         if not wanted:
             continue

@@ -1,21 +1,16 @@
-"""How a claim is judged: from differences and their intervals to verdicts, from parts to the whole."""
+"""From differences and their intervals to verdicts, and from parts to the whole."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import t as student
 
-from helpers.data.datasets import DATASETS
-from helpers.evaluation import (
-    Difference,
-    Record,
-    independent_difference,
-    paired_difference,
-    select,
-)
+from helpers.evaluation.records import Record
+from helpers.evaluation.statistics import Difference, independent_difference, paired_difference
 
 HOLDS = "holds"
 FAILS = "does not hold"
@@ -35,28 +30,36 @@ class Part:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the report.
+    """A claim of the report, as data/claims.yaml holds it.
 
     Attributes
     ----------
     name, where
         Its number here (``C1``), and its place in the report.
-    statement
-        What is claimed, in our words.
-    test
+    quote, statement
+        The report's own sentence, and what is claimed in our words.
+    criterion
         When it holds and when not, in words.
-    shown
-        Where the evidence is seen: a chapter's file and an item in it.
-    judge
-        Reads records and returns the parts that they allow.
+    matters
+        The smallest difference that matters, in points.
+    outcomes
+        What it means if it ``holds``, ``fails`` or is ``undecided``.
+    seen
+        Where the evidence is seen: chapter, kind and key of an item (``04_ensembles#figure-7``).
+    datasets, tests
+        The report's data sets that it is about, and what is compared on them.
     """
 
     name: str
     where: str
+    quote: str
     statement: str
-    test: str
-    shown: str
-    judge: Callable[[Sequence[Record]], list[Part]]
+    criterion: str
+    matters: float
+    outcomes: dict[str, str]
+    seen: tuple[str, ...]
+    datasets: tuple[str, ...]
+    tests: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,13 @@ class Verdict:
     verdict: str
     parts: tuple[Part, ...]
 
-
-def reach_verdict(claim: Claim, records: Sequence[Record]) -> Verdict:
-    """Judge a claim by the records there are."""
-    parts = tuple(claim.judge(records))
-    return Verdict(claim, worst(part.verdict for part in parts), parts)
+    @property
+    def meaning(self) -> str:
+        """What the verdict means, in words."""
+        names = {HOLDS: "holds", FAILS: "fails", UNDECIDED: "undecided"}
+        if self.verdict == ABSENT:
+            return "No chapter of this build measured it."
+        return self.claim.outcomes[names[self.verdict]]
 
 
 def worst(verdicts: Iterable[str]) -> str:
@@ -118,9 +123,8 @@ def same_images(*records: Record) -> bool:
 
 def gap(a: Record, b: Record) -> Difference:
     """Accuracy of `a` minus accuracy of `b`; paired where both tell of the same images."""
-    correct_a, correct_b = a.arrays.get("correct"), b.arrays.get("correct")
     if same_images(a, b):
-        return paired_difference(correct_a, correct_b)
+        return paired_difference(a.arrays["correct"], b.arrays["correct"])
     counts = (record.values[name] for record in (a, b) for name in ("n_correct", "n"))
     return independent_difference(*counts)
 
@@ -131,38 +135,21 @@ def gap_of_gains(gain: tuple[Record, Record], other: tuple[Record, Record]) -> D
         return gap(*gain) - gap(*other)
     right = [record.arrays["correct"].astype(np.float64) for record in (*gain, *other)]
     twice = (right[0] - right[1]) - (right[2] - right[3])
-    reach = 1.959964 * float(twice.std(ddof=1) / np.sqrt(len(twice)))
-    return Difference(float(twice.mean()), float(twice.mean()) - reach, float(twice.mean()) + reach)
+    return _normal(float(twice.mean()), float(twice.std(ddof=1) / np.sqrt(len(twice))))
 
 
 def over_trainings(differences: Sequence[float]) -> Difference:
     """Mean of one difference over trainings from several seeds, with Student's interval."""
     values = np.asarray(differences, np.float64)
-    value, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
-    reach = float(student.ppf(0.975, len(values) - 1)) * error
-    return Difference(value, value - reach, value + reach)
+    error = float(values.std(ddof=1) / np.sqrt(len(values)))
+    return _normal(float(values.mean()), error, float(student.ppf(0.975, len(values) - 1)))
 
 
 def mean_gap(a: np.ndarray, b: np.ndarray) -> Difference:
     """Difference of the means of two independent samples of two or more, with a normal interval."""
-    value = float(a.mean() - b.mean())
-    reach = 1.959964 * float(np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b)))
-    return Difference(value, value - reach, value + reach)
+    error = float(np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b)))
+    return _normal(float(a.mean() - b.mean()), error)
 
 
-def stand_for(records: Sequence[Record], *roles: str, **wanted) -> list[str]:
-    """Name the data sets that are, or stand in for, some of the report's and have such records."""
-    names = {record.dataset for record in select(records, **wanted)}
-    found = []
-    for role in roles:
-        if role in names:  # beside the real thing a stand-in has nothing to say
-            found.append(role)
-        else:
-            stand_ins = names & set(DATASETS)
-            found += sorted(n for n in stand_ins if DATASETS[n].stands_in_for == role)
-    return found
-
-
-def first(records: Sequence[Record], **wanted) -> Record | None:
-    """Find the first record with the wanted values."""
-    return next(iter(select(records, **wanted)), None)
+def _normal(value: float, error: float, quantile: float = 1.959964) -> Difference:
+    return Difference(value, value - quantile * error, value + quantile * error)

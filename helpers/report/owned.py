@@ -21,8 +21,7 @@ TABLE = r"table-\d+[\w-]*\.csv"
 # What write_atomically may have been killed at, in any of the folders.
 WRITTEN = (
     rf"manifest\.json(?:\.bak)?|report(?:\.rejected)?\.html|[\w-]+\.ipynb|{files.RECORDS}"
-    r"|[\w-]+-[0-9a-f]{8}\.pieces\.csv"
-    rf"|{DRAWN}\.(?:svg|png|csv)|(?:{files.PIECE})\.json"
+    rf"|{files.PIECES}|{DRAWN}\.(?:svg|png|csv)|(?:{files.PIECE})\.json"
 )
 
 
@@ -66,7 +65,8 @@ def remove_run(output: Output, slug: str) -> None:
 def record_files(entry: Mapping[str, Any]) -> list[str]:
     """Name the files of a run's records, and of their cost, that its stamp or the manifest lists."""
     listed = [*(entry.get("records") or ()), (entry.get("pieces") or {}).get("file")]
-    return [name for name in listed if re.fullmatch(files.RECORDS, str(name))]
+    own = rf"{files.RECORDS}|{files.PIECES}"
+    return [name for name in listed if re.fullmatch(own, str(name))]
 
 
 def remove_records(output: Output, run: Run) -> None:

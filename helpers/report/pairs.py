@@ -60,16 +60,16 @@ def read_build(folder: Path) -> Build:
             f"--compare {folder}: {problem}; give the folders of two builds{_known()}"
         )
     records = read_records(output.folder, arrays=True)
-    if not records:
-        raise ParameterError(
-            f"--compare {folder}: this build ({manifest['status']}) holds no records; "
-            "run its chapters first, or give another build"
-        )
     test_sets = {
         (r.chapter, r.dataset): (r.values["digest"], r.values["n_test"])
         for r in select(records, quantity="data")
     }
     records = [r for r in records if r.quantity != "data"]
+    if not records:
+        raise ParameterError(
+            f"--compare {folder}: this build ({manifest['status']}) holds no records; "
+            "run its chapters first, or give another build"
+        )
     return Build(output.folder, manifest, records, test_sets)
 
 

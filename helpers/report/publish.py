@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 from helpers import paths
-from helpers.evaluation import Record, on_itself, plain, read_records, select
-from helpers.files import RECORDS, remove_if_empty, write_atomically
+from helpers.evaluation.identity import ORIGINAL, ModelId
+from helpers.evaluation.records import WORST_RUNG, Record, read_records
+from helpers.files import remove_if_empty, write_atomically
+from helpers.findings.claims import judge_all
+from helpers.findings.evidence import Evidence
+from helpers.findings.headlines import headlines
+from helpers.findings.reported import kept_first
 from helpers.parameters import ParameterError
 from helpers.profiles import load_profile
 from helpers.report.manifest import run_entry
 from helpers.report.output import Output, read_manifest
-from helpers.report.owned import TABLE
+from helpers.report.owned import TABLE, record_files
 
 MOST_BYTES = 30_000_000
 BEGIN, END = "<!-- results: written by build_report.sh --publish -->", "<!-- end of results -->"
@@ -85,7 +91,9 @@ def publish(folder: Path, reports: Path | None = None, readme: Path | None = Non
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, copy)
     readme = readme or paths.PROJECT / "README.md"
-    text = with_results(readme.read_text(), results(part))  # before anything is replaced
+    text = with_results(
+        readme.read_text(encoding="utf-8"), results(part)
+    )  # before anything is replaced
     _remove(former)
     if target.exists():
         target.rename(former)
@@ -98,8 +106,7 @@ def publish(folder: Path, reports: Path | None = None, readme: Path | None = Non
 def _written(folder: Path) -> list[Path]:
     """List the files of a build, or of a published one, that publishing copies and may remove."""
     runs = (read_manifest(Output(folder)) or {"runs": {}})["runs"]
-    names = [name for run in runs.values() for name in run.get("records") or ()]
-    records = [folder / "records" / name for name in names if re.fullmatch(RECORDS, name)]
+    records = [folder / "records" / name for run in runs.values() for name in record_files(run)]
     tables = [path for path in folder.glob("tables/*") if re.fullmatch(TABLE, path.name)]
     return [folder / "report.html", folder / "manifest.json", *records, *sorted(tables)]
 
@@ -139,10 +146,8 @@ def with_results(text: str, table: str) -> str:
 
 def results(folder: Path) -> str:
     """Write the README's results from the records of a published build, as Markdown."""
-    from helpers.findings.claims import judge_all
-    from helpers.findings.headlines import headlines
-
     records = read_records(folder, arrays=True)
+    evidence = Evidence(records)
     manifest = read_manifest(Output(folder))
     lines = [
         "",
@@ -153,9 +158,9 @@ def results(folder: Path) -> str:
         "| data | model | ε | " + " | ".join(COLUMNS.values()) + " |",
         "|---|---|---:|" + "---:|" * len(COLUMNS),
     ]
-    shown = select(records, quantity="bagging") + select(records, chapter=LARGE)
+    shown = evidence.find("bagging") + evidence.find("accuracy", chapter=LARGE)
     for dataset in dict.fromkeys(r.dataset for r in shown):
-        lines += [_row(dataset, name, found) for name, found in _models(records, dataset)]
+        lines += [_row(dataset, name, found) for name, found in _models(evidence, dataset)]
     said = headlines(records, judge_all(records))
     lines += [
         "",
@@ -165,40 +170,33 @@ def results(folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _models(records: Sequence[Record], dataset: str):
-    """Find the records of each model's row."""
-    from helpers.experiment.ladder import WORST_RUNG
-    from helpers.figures import name_of
-    from helpers.findings.reported import PER_BATCH, kept_first
-
-    accuracies = select(records, dataset=dataset, quantity="accuracy")
-    main = plain(accuracies)
-    about = select(records, dataset=dataset, quantity="bagging")
-    alone = "05_retraining" if about else LARGE
-    single = select(on_itself(main), chapter=alone)
-    rows = {"original": select(single, model="original")}
-    if about:
-        size = about[0].values["n_members"]
-        held = select(main, chapter="04_ensembles", model="ensemble")
-        transfer = {"n_members": size, "made_on": "original", "vote": "mean"}
-        rows |= {
-            f"ensemble of {size}, attack on original": select(held, **transfer),
-            f"ensemble of {size}": select(held, white_box=True),
-            f"ensemble of {size}, worst of its ladder": select(accuracies, rung=WORST_RUNG),
-        }
+def _models(evidence: Evidence, dataset: str) -> Iterator[tuple[str, dict[str, Record]]]:
+    """Find the accuracies of each model's row."""
+    bagging = evidence.one("bagging", dataset=dataset)
+    alone = {"chapter": "05_retraining" if bagging else LARGE}
+    ensemble, on_original = {"kind": "ensemble"}, {"made_on": ORIGINAL}
+    if bagging:
+        here, size = {"chapter": "04_ensembles"}, f"ensemble of {bagging.values['n_members']}"
+        ensemble |= {"n_members": bagging.values["n_members"]}
     else:
-        rows |= {
-            "noise and subsampling": select(single, model="member 1"),
-            "ensemble, attack on original": select(main, model="ensemble", vote="mean"),
-            "ensemble": select(single, model="ensemble", white_box=True),
-        }
-    histories = select(records, dataset=dataset, chapter=alone)
-    for model in (f"retrained {a}{way}" for way in ("", PER_BATCH) for a in ("fgsm", "bim", "pgd")):
-        first = ", examples of the original" if kept_first(histories, model) else ""
-        rows[name_of(model) + first] = select(single, model=model)
-    for title, found in rows.items():
-        if found:
-            yield title, {r.attack: r for r in found if r.attack in COLUMNS}
+        here, size = alone, "ensemble"
+    rows = [("original", ORIGINAL, alone)]
+    if not bagging:
+        rows.append(("noise and subsampling", {"kind": "member", "member": 1}, alone))
+    rows += [
+        (f"{size}, attack on original", ensemble, here | on_original),
+        (size, ensemble, here),
+        (f"{size}, worst of its ladder", ensemble, {"rung": WORST_RUNG}),
+    ]
+    histories = evidence.find("history", dataset=dataset, **alone)
+    for when, attack in product(("epoch", "batch"), ("fgsm", "bim", "pgd")):
+        first = ", examples of the original" if kept_first(histories, attack, when) else ""
+        model = ModelId(kind="original", retrained_on=attack, regenerate=when)
+        rows.append((f"{model}{first}", model, alone))
+    for title, model, about in rows:
+        found = {a: evidence.accuracy(dataset, model, a, **about) for a in COLUMNS}
+        if any(found.values()):
+            yield title, {attack: record for attack, record in found.items() if record}
 
 
 def _row(dataset: str, title: str, found: dict[str, Record]) -> str:

@@ -6,7 +6,6 @@ It is kept in the metadata of the executed notebook: the two appear in one renam
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -17,7 +16,7 @@ from typing import Any
 
 from helpers import paths
 from helpers.code import onednn, text_digest
-from helpers.data.readers import FOLDERS as REAL_DATA
+from helpers.data import DATASETS
 from helpers.evaluation.records import FOLDERS
 from helpers.files import file_digest, trouble, walk
 from helpers.parameters import CHAPTERS, ParameterError
@@ -47,16 +46,11 @@ def _helpers() -> str:
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.py")}
     return _digest(
         {
-            name: _code(path.read_text(encoding="utf-8"))
+            name: text_digest(path.read_text(encoding="utf-8"))
             for name, path in files.items()
             if not name.startswith("report/")
         }
     )
-
-
-@lru_cache(maxsize=None)
-def _code(text: str) -> str:
-    return text_digest(ast.parse(text))
 
 
 @lru_cache(maxsize=1)
@@ -85,8 +79,8 @@ def _data(run: Run, data_dir: Path) -> str:
     names = {run.dataset, *run.parameters.get("datasets", [])}
     state = []
     try:
-        for name, folder in REAL_DATA.items():
-            if name in names and (data_dir / folder).is_dir():
+        for folder in (spec.folder for name, spec in DATASETS.items() if name in names):
+            if folder and (data_dir / folder).is_dir():
                 state.append((folder, _files(data_dir / folder)))
         if own := run.parameters.get("model"):
             file = paths.project_path(own)

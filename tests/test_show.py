@@ -16,7 +16,7 @@ from helpers.figures import show
 def shown(monkeypatch):
     """The HTML of what was displayed."""
     pieces = []
-    monkeypatch.setattr(display, "display", lambda piece: pieces.append(piece.data))
+    monkeypatch.setattr(show, "display", lambda piece: pieces.append(piece.data))
     yield pieces
     show.save_to(None)
 
@@ -49,15 +49,16 @@ def test_figure_has_id_number_caption_and_alt(shown):
 
 
 @pytest.mark.parametrize(
-    ("number", "dataset", "identity"),
+    ("about", "identity"),
     [
-        ("7", None, "figure-7"),
-        ("03.1", None, "figure-03-1"),
-        ("03.1", "digits", "figure-03-1-digits"),
+        ({"number": "7"}, "figure-7"),
+        ({"number": "03.1"}, "figure-03-1"),
+        ({"number": "03.1", "dataset": "digits"}, "figure-03-1-digits"),
+        ({"number": "03.1", "name": "03-sizes", "dataset": "digits"}, "figure-03-sizes-digits"),
     ],
 )
-def test_identity(shown, number, dataset, identity):
-    show.show_figure(plot(), number, dataset=dataset, caption="c", alt="a")
+def test_identity(shown, about, identity):
+    show.show_figure(plot(), **about, caption="c", alt="a")
     assert soup(shown).figure["id"] == identity
 
 
@@ -86,6 +87,7 @@ def test_unbalanced_tags_are_refused(caption):
         ({"caption": ""}, "needs a caption"),
         ({"number": "seven"}, "expected text such as '7'"),
         ({"number": 7}, "expected text such as '7'"),
+        ({"name": "sizes"}, "expected chapter and word"),
         ({"dataset": 'a" b'}, "expected a name"),
         ({"kind": "gif"}, "there are svg, png"),
     ],
