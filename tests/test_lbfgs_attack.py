@@ -131,11 +131,11 @@ def nearest_by_scipy(model, x, target, c_values, max_iterations=30):
 
 def test_lbfgs_is_as_near_as_scipy_image_by_image():
     model, x, y = trained()
-    x, y = x[:4], y[:4]
+    x, y = x[:3], y[:3]
     targets = ((y + 1) % 3).astype(np.int32)
     ours = lbfgs(model, x, y, targets=targets)
-    c_values = np.geomspace(1e-1, 1e2, 7)
-    expected = np.array([nearest_by_scipy(model, x[[i]], targets[i], c_values) for i in range(4)])
+    c_values = np.geomspace(1e-1, 1e2, 6)
+    expected = np.array([nearest_by_scipy(model, x[[i]], targets[i], c_values) for i in range(3)])
     assert ours.success.all()
     assert np.isfinite(expected).all()
     assert ours.l2.mean() <= 1.01 * expected.mean()

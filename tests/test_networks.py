@@ -33,6 +33,7 @@ def test_table_3():
     assert model.get_layer("logits").units == 10
 
 
+@pytest.mark.slow
 def test_inception_is_keras_own_at_full_width_and_smaller_below():
     full = networks.build("inception_v3", (64, 64, 3), 200, seed=0, input_size=75)
     own = keras.applications.InceptionV3(include_top=False, weights=None, input_shape=(75, 75, 3))
