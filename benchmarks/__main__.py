@@ -12,15 +12,14 @@ import keras
 import numpy as np
 
 from benchmarks import machine, peers, scipy_lbfgs
-from helpers.attacks import steps
+from helpers.attacks.inputs import random_targets
+from helpers.attacks.lbfgs_attack import lbfgs
 from helpers.data import load
 from helpers.defences import bagging
-from helpers.models import gradients
-from helpers.models import networks, training
-from helpers.experiment.experiment import TRAINING_CODE, random_targets
-from helpers.files import write_atomically
-from helpers.attacks.lbfgs_attack import lbfgs
+from helpers.experiment.pieces import Piece, Request
 from helpers.experiment.store import Store
+from helpers.files import write_atomically
+from helpers.models import gradients, networks, training
 
 PROJECT = Path(__file__).resolve().parents[1]
 BATCH_SIZE = 256
@@ -52,19 +51,23 @@ def subject(name: str, data_dir: Path | None, n_images: int) -> Subject:
     epsilon, epochs = SETTINGS[name]
     data = load(name, data_dir=data_dir, n_train=20000 if real else 0, n_test=0, seed=0)
     architecture = networks.architecture_for(data.input_shape)
-    training = {
+    settings = {
         "epochs": epochs, "batch_size": 128, "learning_rate": 0.001, "patience": 3,
         "validation_fraction": 0.1, "seed": 0,
     }  # fmt: skip
 
     def make(checkpoint):
         model = networks.build(architecture, data.input_shape, data.n_classes, seed=0)
-        history = training.train(model, data.x_train, data.y_train, checkpoint=checkpoint, **training)
+        history = training.train(
+            model, data.x_train, data.y_train, checkpoint=checkpoint, **settings
+        )
         return model, history
 
     store = Store(PROJECT / "build" / "benchmarks" / "store")
-    key = {"benchmark": name, "data": data.train_digest, "training": training}
-    model = store.model(f"{name}-benchmark", key, make, code=TRAINING_CODE).model
+    key = {"benchmark": name, "data": data.train_digest, "training": settings}
+    code = ("helpers.models.networks", "helpers.models.training")
+    piece = Piece(f"{name}-benchmark", "model", key, code, (), Request("original", {}, 0, {}))
+    model, _ = store.model(piece, make)
     correct = np.flatnonzero(gradients.logits(model, data.x_test).argmax(-1) == data.y_test)
     rows = np.resize(correct, n_images)  # stand-ins have fewer than asked for
     return Subject(name, data.label, model, data.x_test[rows], data.y_test[rows], epsilon)

@@ -8,8 +8,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from helpers.attacks import steps
-
 ATTACKS = ("fgsm", "bim", "pgd")
 
 

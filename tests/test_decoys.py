@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.settings import ParameterError
 from test_publish import build, readme  # noqa: F401 (fixtures)
 from test_report import wait_for
 
