@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.evaluation.identity import ORIGINAL
-from helpers.evaluation.records import Record, Records, read_records, select
+from helpers.evaluation.record import Record, select
+from helpers.evaluation.records import Records, read_records
 from helpers.figures import show, words
 from helpers.files import write_atomically
 from helpers.profiles import notebook_parameters

@@ -12,17 +12,8 @@ from typing import Any
 import yaml
 
 from helpers import paths
-from helpers.parameters import (
-    CHAPTERS,
-    MODEL_VALUES,
-    ParameterError,
-    Parameters,
-    follow,
-    left_to_profile,
-    suggest,
-    taken,
-    validate,
-)
+from helpers.parameters import ParameterError, Parameters, follow, suggest, validate
+from helpers.vocabulary import CHAPTERS, MODEL_VALUES, left_to_profile, taken
 
 
 @dataclass(frozen=True)

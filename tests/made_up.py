@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from helpers.evaluation.identity import ORIGINAL, ModelId
-from helpers.evaluation.records import WORST_RUNG, Record
+from helpers.evaluation.record import WORST_RUNG, Record
 from helpers.evaluation.statistics import wilson
 
 N = 2000

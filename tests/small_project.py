@@ -20,7 +20,7 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 
-from helpers import parameters, paths
+from helpers import parameters, paths, vocabulary
 
 CHAPTERS = ("01_data", "02_models", "09_findings")
 MODES = Literal["good", "error", "die", "leave", "slow"]
@@ -29,10 +29,10 @@ TAKEN = {
     "store_dir": "129",
 }  # fmt: skip
 VOCABULARY = {
-    name: replace(parameters.VOCABULARY[name], chapters=digits) for name, digits in TAKEN.items()
+    name: replace(vocabulary.VOCABULARY[name], chapters=digits) for name, digits in TAKEN.items()
 } | {
-    "size": parameters.Parameter(parameters.Count, "12", "how many", 1000),
-    "mode": parameters.Parameter(MODES, "2", "what to do"),
+    "size": vocabulary.Parameter(vocabulary.Count, "12", "how many", 1000),
+    "mode": vocabulary.Parameter(MODES, "2", "what to do"),
 }
 REPORT_ITEMS = ("figure-1", "figure-2", "table-1")
 IN_PLACE = {"CHAPTERS": CHAPTERS, "FINDINGS": CHAPTERS[-1], "VOCABULARY": VOCABULARY,

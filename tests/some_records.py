@@ -1,7 +1,7 @@
 """Records made by hand, for tests of what reads them."""
 
 from helpers.evaluation.identity import ORIGINAL, ModelId
-from helpers.evaluation.records import Record
+from helpers.evaluation.record import Record
 from helpers.evaluation.statistics import wilson
 
 ENSEMBLE = ModelId(kind="ensemble", n_members=3, combine="probabilities")

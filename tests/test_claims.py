@@ -28,11 +28,12 @@ from made_up import (
 )
 
 from helpers import paths
-from helpers.evaluation.records import Record, read_records
+from helpers.evaluation.record import Record
+from helpers.evaluation.records import read_records
 from helpers.findings.claims import judge, judge_all, read_claims
 from helpers.findings.evidence import Evidence
 from helpers.findings.verdicts import ABSENT, FAILS, HOLDS, UNDECIDED
-from helpers.parameters import CHAPTERS
+from helpers.vocabulary import CHAPTERS
 
 CLAIMS = {claim.name: claim for claim in read_claims()}
 MET, MISSED = (98.4, 96.7, 98.9, 93.2), (98.4, 56.0, 98.9, 57.0)

@@ -14,7 +14,8 @@ from click.testing import CliRunner
 
 from helpers import paths
 from helpers.evaluation.identity import ORIGINAL, ModelId
-from helpers.evaluation.records import Record, Records
+from helpers.evaluation.record import Record
+from helpers.evaluation.records import Records
 from helpers.profiles import Profile, Run
 from helpers.report import manifest
 from helpers.report.cli import command

@@ -17,7 +17,7 @@ from made_up import (
 )
 
 from helpers.evaluation.identity import ModelId
-from helpers.evaluation.records import Record
+from helpers.evaluation.record import Record
 from helpers.findings.evidence import Ambiguous, Evidence, UnknownName
 
 EVIDENCE = Evidence(bagging() + ladder() + retraining())

@@ -10,7 +10,7 @@ from some_records import ENSEMBLE, RETRAINED, accuracy, ensemble_of
 
 from helpers import figures
 from helpers.evaluation.identity import ORIGINAL
-from helpers.evaluation.records import Record
+from helpers.evaluation.record import Record
 from helpers.evaluation.statistics import wilson
 from helpers.figures.looks import ATTACK_LOOKS, MODEL_LOOKS
 

@@ -1,6 +1,6 @@
 from made_up import ORIGINAL, TINY, accuracy, bagging, history, ladder, retraining
 
-from helpers.evaluation.records import Record
+from helpers.evaluation.record import Record
 from helpers.findings.claims import judge_all
 from helpers.findings.headlines import headlines, stand_ins
 

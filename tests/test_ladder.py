@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from small_experiment import experiment
 
-from helpers.evaluation.records import Records, select
+from helpers.evaluation.record import select
+from helpers.evaluation.records import Records
 from helpers.experiment import ladder
 from helpers.experiment.scores import Scores
 

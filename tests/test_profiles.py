@@ -3,7 +3,7 @@ import pytest
 import yaml
 
 from helpers import paths
-from helpers.parameters import CHAPTERS, ParameterError, left_to_profile
+from helpers.parameters import ParameterError
 from helpers.profiles import (
     load_profile,
     notebook_defaults,
@@ -11,6 +11,7 @@ from helpers.profiles import (
     parse_set,
     profile_names,
 )
+from helpers.vocabulary import CHAPTERS, left_to_profile
 
 ATTACKS = notebook_defaults("03_attacks")
 

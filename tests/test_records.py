@@ -8,16 +8,8 @@ import pytest
 
 from helpers.evaluation import records as records_module
 from helpers.evaluation.identity import ORIGINAL, ModelId
-from helpers.evaluation.records import (
-    Records,
-    on_itself,
-    one,
-    plain,
-    read_records,
-    read_table,
-    select,
-    told,
-)
+from helpers.evaluation.record import on_itself, one, plain, select
+from helpers.evaluation.records import Records, read_records, read_table, told
 
 MEMBER = ModelId(kind="member", member=2)
 ENSEMBLE = ModelId(kind="ensemble", n_members=3, combine="probabilities")

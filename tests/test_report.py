@@ -23,7 +23,8 @@ from small_project import in_place_of_the_real_one
 
 from helpers.code import text_digest
 from helpers.evaluation.identity import ORIGINAL
-from helpers.evaluation.records import plain, read_records, select
+from helpers.evaluation.record import plain, select
+from helpers.evaluation.records import read_records
 from helpers.files import write_atomically
 from helpers.profiles import Run
 from helpers.report import manifest, mathml, stamps

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from made_up import ORIGINAL, accuracy, history, retrained
 
-from helpers.evaluation.records import Record
+from helpers.evaluation.record import Record
 from helpers.findings.reported import (
     architecture_values,
     consistent_epsilons,

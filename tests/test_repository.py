@@ -14,9 +14,9 @@ import papermill
 import pytest
 import yaml
 
-from helpers.parameters import CHAPTERS, VOCABULARY, left_to_profile, taken
 from helpers.paths import NOTEBOOKS, PROJECT
 from helpers.profiles import notebook_defaults, notebook_parameters
+from helpers.vocabulary import CHAPTERS, VOCABULARY, left_to_profile, taken
 
 PROJECT_TABLE = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DIRECT = [

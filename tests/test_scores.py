@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from small_experiment import experiment
 
-from helpers.evaluation.records import Records, one, select
+from helpers.evaluation.record import one, select
+from helpers.evaluation.records import Records
 from helpers.experiment.scores import Scores
 
 

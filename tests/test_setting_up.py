@@ -6,7 +6,8 @@ import papermill
 import pytest
 
 from helpers.evaluation.identity import ORIGINAL
-from helpers.evaluation.records import one, read_records
+from helpers.evaluation.record import one
+from helpers.evaluation.records import read_records
 from helpers.experiment.experiment import Experiment
 from helpers.experiment.setting_up import load
 from helpers.paths import NOTEBOOKS

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from some_records import ENSEMBLE, RETRAINED, accuracy
 
 from helpers.evaluation.identity import ORIGINAL
-from helpers.evaluation.records import WORST_RUNG, Record
+from helpers.evaluation.record import WORST_RUNG, Record
 from helpers.evaluation.sanity import Check
 from helpers.figures import findings, tables
 from helpers.figures.layers import architecture_table

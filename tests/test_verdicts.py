@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from helpers.evaluation.records import Record
+from helpers.evaluation.record import Record
 from helpers.evaluation.statistics import Difference
 from helpers.findings.verdicts import (
     ABSENT,

@@ -7,7 +7,7 @@ from some_records import ENSEMBLE, accuracy, ensemble_of
 
 from helpers import figures
 from helpers.evaluation.identity import ORIGINAL
-from helpers.evaluation.records import Record
+from helpers.evaluation.record import Record
 from helpers.figures import words
 
 BIM = {"epsilon": 0.1, "alpha": 0.025, "steps": 5}

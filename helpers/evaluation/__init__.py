@@ -1,18 +1,8 @@
 """From answers to numbers: records, intervals and paired tests, sizes of perturbations."""
 
 from helpers.evaluation.identity import ORIGINAL, ModelId
-from helpers.evaluation.records import (
-    FOLDERS,
-    Record,
-    Records,
-    on_itself,
-    one,
-    plain,
-    read_records,
-    records_name,
-    select,
-    told,
-)
+from helpers.evaluation.record import Record, on_itself, one, plain, select
+from helpers.evaluation.records import FOLDERS, Records, read_records, records_name, told
 from helpers.evaluation.similarity import check_adversarial, distortion, similarity
 from helpers.evaluation.statistics import (
     Difference,

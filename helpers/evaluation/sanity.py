@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from helpers.attacks import ATTACKS
 from helpers.evaluation.identity import ModelId
-from helpers.evaluation.records import Record
+from helpers.evaluation.record import Record
 from helpers.evaluation.statistics import mcnemar
 
 # A difference between two accuracies on the same images counts below this p-value.

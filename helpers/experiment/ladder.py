@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from helpers.defences.bagging import vote
-from helpers.evaluation.records import WORST_RUNG, Record
+from helpers.evaluation.record import WORST_RUNG, Record
 from helpers.experiment.scores import Scores
 from helpers.experiment.subjects import Images, Subject
 

@@ -11,7 +11,8 @@ import numpy as np
 from helpers.defences.bagging import vote
 from helpers.evaluation import diversity, sanity
 from helpers.evaluation.identity import ModelId
-from helpers.evaluation.records import Record, Records
+from helpers.evaluation.record import Record
+from helpers.evaluation.records import Records
 from helpers.evaluation.similarity import distortion, similarity
 from helpers.experiment import making
 from helpers.experiment.experiment import Experiment

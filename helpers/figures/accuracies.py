@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from helpers.evaluation.records import Record
+from helpers.evaluation.record import Record
 from helpers.figures.looks import (
     LETTER,
     WIDTH,

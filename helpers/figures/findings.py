@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from helpers.evaluation.records import Record, select
+from helpers.evaluation.record import Record, select
 from helpers.evaluation.sanity import Check
 from helpers.findings.verdicts import ABSENT, FAILS, HOLDS, UNDECIDED, Claim, Part, Verdict
 

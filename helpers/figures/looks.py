@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from helpers.attacks import ATTACKS
 from helpers.evaluation.identity import FIELDS, ModelId
-from helpers.evaluation.records import Record
+from helpers.evaluation.record import Record
 
 WIDTH = 8.0  # inches, of a figure that fills the page's column
 LETTER = 0.078  # inches, of an average letter at the smallest size used, 9 points

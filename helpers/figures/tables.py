@@ -12,7 +12,7 @@ import pandas as pd
 from helpers.data import DATASETS
 from helpers.data.dataset import Dataset
 from helpers.evaluation.identity import ModelId
-from helpers.evaluation.records import WORST_RUNG, Record, on_itself, plain, select
+from helpers.evaluation.record import WORST_RUNG, Record, on_itself, plain, select
 from helpers.evaluation.statistics import mcnemar
 from helpers.figures.looks import attacks_of, called, percentages
 from helpers.findings.verdicts import gap, points, same_images

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from helpers.evaluation.records import Record
+from helpers.evaluation.record import Record
 from helpers.findings.comparisons import COMPARISONS
 from helpers.findings.evidence import Evidence
 from helpers.findings.verdicts import ABSENT, Claim, Part, Verdict, best, worst

@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 from helpers.attacks import ATTACKS
 from helpers.data import DATASETS
 from helpers.evaluation.identity import ORIGINAL
-from helpers.evaluation.records import Record
+from helpers.evaluation.record import Record
 from helpers.evaluation.statistics import Difference, independent_difference, mcnemar
 from helpers.findings import reported
 from helpers.findings.evidence import ITSELF, Evidence

@@ -21,10 +21,11 @@ import pandas as pd
 from helpers.attacks import ATTACKS
 from helpers.data import DATASETS
 from helpers.evaluation.identity import FIELDS, ModelId
-from helpers.evaluation.records import MODELS, PLACE, SERIES, Record
+from helpers.evaluation.record import SERIES, Record
+from helpers.evaluation.records import MODELS, PLACE
 from helpers.evaluation.statistics import Difference
 from helpers.findings.verdicts import gap, over_trainings, same_images
-from helpers.parameters import CHAPTERS, VOCABULARY
+from helpers.vocabulary import CHAPTERS, VOCABULARY
 
 # Quantities that findings ask for; `values` of each as the chapters record them.
 QUANTITIES = (

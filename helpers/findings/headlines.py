@@ -9,7 +9,7 @@ from markupsafe import Markup
 from helpers.attacks import ATTACKS
 from helpers.data import DATASETS
 from helpers.evaluation.identity import ORIGINAL, ModelId
-from helpers.evaluation.records import WORST_RUNG, Record
+from helpers.evaluation.record import WORST_RUNG, Record
 from helpers.findings.evidence import Evidence
 from helpers.findings.reported import kept_note
 from helpers.findings.verdicts import VERDICTS, Verdict, points

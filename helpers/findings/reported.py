@@ -12,7 +12,7 @@ import yaml
 
 from helpers.attacks import ATTACKS
 from helpers.evaluation.identity import ORIGINAL, ModelId
-from helpers.evaluation.records import Record, select
+from helpers.evaluation.record import Record, select
 from helpers.findings.evidence import ITSELF, Evidence
 from helpers.paths import PROJECT
 

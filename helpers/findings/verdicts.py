@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-from helpers.evaluation.records import Record
+from helpers.evaluation.record import Record
 from helpers.evaluation.statistics import Difference, independent_difference, paired_difference
 
 HOLDS = "holds"

@@ -14,7 +14,6 @@ from typing import Any, TextIO
 
 from helpers import paths
 from helpers.files import write_atomically
-from helpers.parameters import CHAPTERS
 from helpers.profiles import Run
 from helpers.report import execute, manifest, stamps
 from helpers.report.earlier import earlier_build
@@ -23,6 +22,7 @@ from helpers.report.output import locked
 from helpers.report.owned import clear, remove_left_overs, remove_records, remove_run
 from helpers.report.plan import Job, why
 from helpers.report.progress import Progress, duration
+from helpers.vocabulary import CHAPTERS
 
 DONE, FAILED = 0, 1
 

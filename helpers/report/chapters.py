@@ -14,10 +14,10 @@ from jinja2 import pass_context
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-from helpers.parameters import VOCABULARY
 from helpers.profiles import Run
 from helpers.report import links, mathml
 from helpers.report.stamps import NO_RESULT
+from helpers.vocabulary import VOCABULARY
 
 HERE = Path(__file__).parent
 MIME_TYPES = [

@@ -16,7 +16,7 @@ import pandas as pd
 
 from helpers import paths
 from helpers.attacks import ATTACKS
-from helpers.evaluation.records import Record
+from helpers.evaluation.record import Record
 from helpers.evaluation.statistics import independent_difference, paired_difference
 from helpers.files import write_atomically
 from helpers.parameters import ParameterError

@@ -13,7 +13,8 @@ from typing import Any
 
 import psutil
 
-from helpers.evaluation.records import read_table, select
+from helpers.evaluation.record import select
+from helpers.evaluation.records import read_table
 from helpers.experiment.provenance import now, processor, revision
 from helpers.files import write_atomically
 from helpers.profiles import Profile, Run

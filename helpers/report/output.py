@@ -15,8 +15,9 @@ from typing import Any
 from helpers import paths
 from helpers.evaluation.records import records_name
 from helpers.files import file_lock
-from helpers.parameters import CHAPTERS, ParameterError, validate
+from helpers.parameters import ParameterError, validate
 from helpers.profiles import Run
+from helpers.vocabulary import CHAPTERS
 
 FORMAT = "adversarial-examples-report build 1"
 ORPHAN_SECONDS = 15.0

@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from helpers import paths
-from helpers.evaluation.records import Record, read_records, select
+from helpers.evaluation.record import Record, select
+from helpers.evaluation.records import read_records
 from helpers.parameters import ParameterError
 from helpers.report.output import Output, given_folder, read_manifest
 

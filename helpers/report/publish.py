@@ -11,7 +11,8 @@ from pathlib import Path
 from helpers import paths
 from helpers.attacks import ATTACKS
 from helpers.evaluation.identity import ORIGINAL, ModelId
-from helpers.evaluation.records import WORST_RUNG, Record, read_records
+from helpers.evaluation.record import WORST_RUNG, Record
+from helpers.evaluation.records import read_records
 from helpers.files import remove_if_empty, write_atomically
 from helpers.findings.claims import judge_all
 from helpers.findings.evidence import Evidence

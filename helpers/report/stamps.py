@@ -19,9 +19,10 @@ from helpers.code import onednn, text_digest
 from helpers.data import DATASETS
 from helpers.evaluation.records import FOLDERS
 from helpers.files import file_digest, trouble, walk
-from helpers.parameters import CHAPTERS, ParameterError
+from helpers.parameters import ParameterError
 from helpers.profiles import Run, notebook_cells
 from helpers.report.output import Output
+from helpers.vocabulary import CHAPTERS
 
 FINDINGS = CHAPTERS[-1]  # reads the records of all other chapters
 # Where things lie, and what may be dear, changes no result.

@@ -11,11 +11,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from helpers.parameters import CHAPTERS
 from helpers.report import citations, links
 from helpers.report.chapters import Chapter
 from helpers.report.check import script_hash
 from helpers.report.progress import duration
+from helpers.vocabulary import CHAPTERS
 
 TEMPLATES = Path(__file__).parent / "template"
 REPORT = "Harms et al. 2019"  # the page's head cites it
