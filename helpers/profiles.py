@@ -17,12 +17,12 @@ from helpers.parameters import (
     MODEL_VALUES,
     ParameterError,
     Parameters,
-    follow,
     left_to_profile,
     suggest,
     taken,
     validate,
 )
+from helpers.rules import follow
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from helpers.parameters import (
     CHAPTERS,
     VOCABULARY,
     ParameterError,
-    follow,
     left_to_profile,
     taken,
     validate,
 )
 from helpers.paths import PROJECT, project_path
 from helpers.profiles import load_profile, notebook_defaults
+from helpers.rules import follow
 
 ATTACKS = load_profile("quick", only=["03_attacks:digits"]).runs[0].parameters
 
