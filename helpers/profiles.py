@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from helpers import paths
-from helpers.parameters import ParameterError, Parameters, follow, suggest, validate
+from helpers.parameters import ParameterError, Parameters, suggest, validate
+from helpers.rules import follow
 from helpers.vocabulary import CHAPTERS, MODEL_VALUES, left_to_profile, taken
 
 

@@ -1,9 +1,10 @@
 import pytest
 
 from helpers.models.networks import ARCHITECTURES
-from helpers.parameters import ParameterError, follow, validate
+from helpers.parameters import ParameterError, validate
 from helpers.paths import PROJECT, project_path
 from helpers.profiles import load_profile, notebook_defaults
+from helpers.rules import follow
 from helpers.vocabulary import CHAPTERS, VOCABULARY, left_to_profile, taken
 
 ATTACKS = load_profile("quick", only=["03_attacks:digits"]).runs[0].parameters
