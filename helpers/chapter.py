@@ -232,7 +232,7 @@ class Chapter:
         print(said)
 
     def _show_checks(self) -> None:
-        from helpers.figures.tables import check_table
+        from helpers.figures.findings import check_table
 
         checks = self.scores.check()
         n = sum(len(check.warnings) for check in checks)

@@ -13,7 +13,7 @@ from some_records import ENSEMBLE, RETRAINED, accuracy
 from helpers.evaluation.identity import ORIGINAL
 from helpers.evaluation.records import WORST_RUNG, Record
 from helpers.evaluation.sanity import Check
-from helpers.figures import tables
+from helpers.figures import findings, tables
 from helpers.figures.layers import architecture_table
 from helpers.findings.verdicts import VERDICTS, Claim, Part, Verdict
 from helpers.models import networks
@@ -183,7 +183,7 @@ def test_what_makes_no_table_is_refused(call, message):
 
 
 def test_check_table_tells_nothing_found_from_nothing_to_compare():
-    frame = tables.check_table([Check("a", 3, ("here", "there")), Check("b", 2), Check("c", 0)])
+    frame = findings.check_table([Check("a", 3, ("here", "there")), Check("b", 2), Check("c", 0)])
     assert list(frame["found"]) == [2, 0, 0]
     assert list(frame["where"]) == ["here; there", "none", "nothing to compare"]
 
@@ -199,16 +199,16 @@ def test_sanity_table_sums_up_each_chapter_and_data_set():
         sanity("04", "digits", "transfer", 3),
         accuracy("bim", 1),
     ]
-    frame = tables.sanity_table(records)
+    frame = findings.sanity_table(records)
     assert list(frame["Chapter"]) == ["03", "04"]
     assert list(frame["compared"]) == [1, 5]
     assert list(frame["signs of a broken evaluation"]) == ["none", "zero gradients: member 1"]
-    assert tables.sanity_table([]).empty
+    assert findings.sanity_table([]).empty
 
 
 def test_verdicts_are_worded_signed_and_linked():
     parts = (Part("digits", "holds", "BIM +1 <2> points"),)
-    frame = tables.verdict_table([Verdict(CLAIMS[0], "holds", parts)])
+    frame = findings.verdict_table([Verdict(CLAIMS[0], "holds", parts)])
     (row,) = frame.to_dict("records")
     assert row["Claim"] == Markup('<span id="claim-C1">C1</span>')
     assert row["The report says"].endswith("(§6, Figure 7)")
@@ -221,7 +221,7 @@ def test_verdicts_are_worded_signed_and_linked():
 
 
 def test_each_verdict_has_a_look_of_its_own():
-    pills = [tables.pill(verdict) for verdict in VERDICTS]
+    pills = [findings.pill(verdict) for verdict in VERDICTS]
     classes = [str(pill).split('"')[1] for pill in pills]
     assert classes == [
         "verdict holds", "verdict does-not-hold", "verdict not-decided", "verdict not-run",
@@ -230,9 +230,9 @@ def test_each_verdict_has_a_look_of_its_own():
 
 
 def test_tests_and_slips_are_listed():
-    assert tables.test_table(CLAIMS)["Claim"].tolist() == ["C1"]
+    assert findings.test_table(CLAIMS)["Claim"].tolist() == ["C1"]
     slips = [{"where": "§2", "said": "this", "read": "that"}]
-    assert tables.slip_table(slips).to_numpy().tolist() == [["§2", "this", "that"]]
+    assert findings.slip_table(slips).to_numpy().tolist() == [["§2", "this", "that"]]
 
 
 def test_repeat_table_has_a_column_for_each_seed():

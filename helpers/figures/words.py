@@ -104,7 +104,7 @@ def _steps(records: Sequence[Record]) -> str:
     by_number: dict[int, list[str]] = {}
     for attack, n in known.items():
         by_number.setdefault(n, []).append(called(attack))
-    parts = [f"{n} steps of {_list(names)}" for n, names in by_number.items()]
+    parts = [f"{n} step{'s' if n > 1 else ''} of {_list(names)}" for n, names in by_number.items()]
     return ", ".join(parts)
 
 

@@ -1,0 +1,108 @@
+"""Tables of verdicts on the report's claims, and of signs of a broken evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from helpers.evaluation.records import Record, select
+from helpers.evaluation.sanity import Check
+from helpers.findings.verdicts import ABSENT, FAILS, HOLDS, UNDECIDED, Claim, Part, Verdict
+
+# Never by colour alone: a sign and a word.
+SIGNS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", ABSENT: "–"}
+
+
+def check_table(checks: Sequence[Check]) -> pd.DataFrame:
+    """List sanity checks: in how many cases each was looked for, and in how many found."""
+    return pd.DataFrame(
+        {
+            "Sign of a broken evaluation": check.name,
+            "looked for": check.compared,
+            "found": len(check.warnings),
+            "where": _places(check.compared, check.warnings),
+        }
+        for check in checks
+    )
+
+
+def sanity_table(records: Sequence[Record]) -> pd.DataFrame:
+    """Sum up the recorded sanity checks, a row for each chapter and data set."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for record in select(records, quantity="sanity"):
+        place = record.chapter, record.dataset
+        row = rows.setdefault(place, {"compared": 0, "warnings": []})
+        row["compared"] += record.values["compared"]
+        name = record.parameters["check"]
+        row["warnings"] += [f"{name}: {text}" for text in record.values["warnings"]]
+    return pd.DataFrame(
+        {
+            "Chapter": chapter,
+            "Data": dataset,
+            "compared": row["compared"],
+            "found": len(row["warnings"]),
+            "signs of a broken evaluation": _places(row["compared"], row["warnings"]),
+        }
+        for (chapter, dataset), row in sorted(rows.items())
+    )
+
+
+def _places(compared: int, warnings: Sequence[str]) -> str:
+    return "; ".join(warnings) or ("none" if compared else "nothing to compare")
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """List the claims with their verdicts, the numbers behind them, and links to where they are seen."""
+    return pd.DataFrame(
+        {
+            "Claim": Markup('<span id="claim-{}">{}</span>').format(v.claim.name, v.claim.name),
+            "The report says": f"{v.claim.statement} ({v.claim.where})",
+            "Verdict": pill(v.verdict),
+            "Numbers": Markup("<br>").join(_part(part, v) for part in v.parts) if v.parts else None,
+            "Seen in": _places_shown(v.claim),
+        }
+        for v in verdicts
+    )
+
+
+def pill(verdict: str) -> Markup:
+    """Draw a verdict as a sign and its words, for the page to colour."""
+    kind = verdict.split(" at ")[0].split(" in ")[0].replace(" ", "-")
+    return Markup('<span class="verdict {}">{}\N{NO-BREAK SPACE}{}</span>').format(
+        kind, SIGNS[verdict], verdict
+    )
+
+
+def _part(part: Part, whole: Verdict) -> Markup:
+    # Said again only where one part came out otherwise than another.
+    said = f" {part.verdict}" if any(part.verdict != p.verdict for p in whole.parts) else ""
+    return Markup("<b>{}</b>{}: {}").format(part.dataset, said, part.numbers)
+
+
+def _places_shown(claim: Claim) -> Markup:
+    links = []
+    for place in claim.shown.split():
+        kind, number, *words = place.partition("#")[2].split("-")
+        text = (
+            f"{kind.capitalize()} {number}" if not words else f"chapter {number}, {' '.join(words)}"
+        )
+        links.append(Markup('<a href="{}">{}</a>').format(place, text))
+    return Markup(", ").join(links)
+
+
+def test_table(claims: Sequence[Claim]) -> pd.DataFrame:
+    """List how each claim is judged."""
+    return pd.DataFrame(
+        {"Claim": claim.name, "Where": claim.where, "It holds if": claim.test} for claim in claims
+    )
+
+
+def slip_table(slips: Sequence[Mapping[str, str]]) -> pd.DataFrame:
+    """List slips of the report, and how they are read here (data/slips.yaml)."""
+    return pd.DataFrame(
+        {"Where": slip["where"], "In the report": slip["said"], "Read here as": slip["read"]}
+        for slip in slips
+    )
