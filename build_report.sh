@@ -10,7 +10,7 @@ while [[ -L "$script" ]]; do  # readlink -f is not everywhere
 done
 unset CDPATH  # with it, cd may go elsewhere and print where
 project="$(cd -P "$(dirname "$script")" && pwd)"
-source "$project/helpers/report/setup.sh"
+source "$project/scripts/setup.sh"
 set_up "$project"
 # -P: a folder called helpers where the caller stands must not be taken for this project's.
 exec "$project/.venv/bin/python" -P -m helpers.report "$@"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Set up if needed, then run the tests: ./run_tests.sh [pytest arguments]
+# Set up if needed, then run the tests: ./run_tests.sh [--fast] [pytest arguments]
 #
 # Without a path among the arguments: all tests, the quick build, and every notebook under nbval.
-# The quick ones only: ./run_tests.sh tests -m 'not slow'
+# --fast leaves out the slow tests and the notebooks; what is left takes under two minutes.
 set -euo pipefail
 
 script="${BASH_SOURCE[0]}"
@@ -13,13 +13,24 @@ while [[ -L "$script" ]]; do  # readlink -f is not everywhere
 done
 unset CDPATH  # with it, cd may go elsewhere and print where
 project="$(cd -P "$(dirname "$script")" && pwd)"
-source "$project/helpers/report/setup.sh"
+source "$project/scripts/setup.sh"
 set_up "$project"
 cd "$project"
 
+options=() arguments=() paths=(--nbval-lax --nbval-current-env tests notebooks)
 for argument in "$@"; do
+  if [[ "$argument" == --fast ]]; then
+    options=(-m "not slow")
+    continue
+  fi
+  arguments+=("$argument")
   if [[ "$argument" != -* && -e "${argument%%::*}" ]]; then
-    exec .venv/bin/python -m pytest "$@"
+    paths=()
   fi
 done
-exec .venv/bin/python -m pytest --nbval-lax --nbval-current-env tests notebooks "$@"
+if ((${#options[@]} && ${#paths[@]})); then
+  paths=(tests)
+fi
+# The test for "none" is for the bash of macOS, which takes an empty array for an unset one.
+exec .venv/bin/python -m pytest ${options[@]+"${options[@]}"} ${paths[@]+"${paths[@]}"} \
+  ${arguments[@]+"${arguments[@]}"}

@@ -7,7 +7,7 @@
 set -euo pipefail
 
 project="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
-source "$project/helpers/report/setup.sh"
+source "$project/scripts/setup.sh"
 set_up "$project"
 cd "$project"
 

@@ -1,9 +1,6 @@
 """Adversarial examples: attacks, defences and their evaluation, as the chapters in notebooks/ use them.
 
-Data flows downwards: files, settings, synthetic, downloads, readers, own_data, datasets, gradients,
-models, store, attacks, outside_attacks, solver, lbfgs, ensembles, retraining, diversity, evaluation,
-validity, own_model, experiments, ladder, reported, figures, verdicts, claims, headlines, tables,
-display, report. A module imports only from those named before it.
+Imports run one way, from folder to folder; the README draws how data flow through them.
 """
 
 import os

@@ -58,10 +58,20 @@ def _file(module: str) -> Path:
 
 @cache
 def _tree(module: str) -> ast.Module:
-    """Parse a module and take its docstrings out."""
     if not _file(module).is_file():
         raise ValueError(f"{module} is no module of this library")
-    tree = ast.parse(_file(module).read_text(encoding="utf-8"))
+    return _parsed(_file(module).read_text(encoding="utf-8"))
+
+
+@cache
+def text_digest(text: str) -> str:
+    """Digest what a text of Python does: neither comments, nor layout, nor docstrings count."""
+    return _digest(ast.dump(_parsed(text)))
+
+
+def _parsed(text: str) -> ast.Module:
+    """Parse a module and take its docstrings out."""
+    tree = ast.parse(text)
     for node in ast.walk(tree):
         owner = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         if owner and ast.get_docstring(node, clean=False) is not None:

@@ -20,6 +20,7 @@ STALE_SECONDS = 24 * 3600
 
 # Names that this project gives; whatever is called otherwise is its reader's.
 RECORDS = r"[\w-]+-[0-9a-f]{8}\.(?:csv|npz)"
+PIECES = r"[\w-]+-[0-9a-f]{8}\.pieces\.csv"  # what they took, and what that had cost
 PIECE = r".+-[0-9a-f]{16}\.(?:keras|npz)"
 CHECKPOINT_FILES = ("state.json", "now.npz", "adam.npz", "best.npz")
 

@@ -3,6 +3,7 @@
 import json
 import re
 
+import pytest
 from bs4 import BeautifulSoup
 
 from helpers.paths import NOTEBOOKS
@@ -12,10 +13,11 @@ IDS = [
     "03",
     "figure-7-digits",
     "figure-8-digits",
-    "table-03-4-shapes",
-    "table-03-4-digits",
+    "table-03-sizes-shapes",
+    "table-03-sizes-digits",
     "claim-C4",
 ]
+NUMBERS = {"table-03.4": ["table-03-sizes-shapes", "table-03-sizes-digits"]}
 KNOWN = {"Szegedy et al. 2014": {"text": "S."}, "Agresti & Min 2005": {"text": "A."}}
 
 
@@ -23,7 +25,7 @@ def linked(html, dataset="digits"):
     soup = BeautifulSoup(html, "html.parser")
 
     def find(target):
-        return links.find_item(target, dataset, IDS)
+        return links.find_number(target, dataset, IDS, NUMBERS)
 
     cited = citations.link_names(soup, find, IDS, KNOWN)
     return soup, {a.get_text(): a["href"] for a in soup.select("a")}, cited
@@ -33,7 +35,7 @@ def test_figures_and_tables_link_to_those_of_the_same_data_set():
     text = "<p>See Figure 7 and Table 03.4, or Figures 7, 8 and 9.</p>"
     soup, found, _ = linked(f'<div class="prose">{text}</div>')
     assert found["Figure 7"] == "#figure-7-digits"
-    assert found["Table 03.4"] == "#table-03-4-digits"
+    assert found["Table 03.4"] == "#table-03-sizes-digits"
     assert found["Figures 7"] == "#figure-7-digits"
     assert found["8"] == "#figure-8-digits"
     assert "9" not in found  # there is none on this page
@@ -78,10 +80,47 @@ def test_entries_have_different_ids_and_texts():
 def test_everything_that_the_notebooks_cite_is_listed():
     known = citations.read_references()
     for path in NOTEBOOKS.glob("*.ipynb"):
-        for cell in json.loads(path.read_text())["cells"]:
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             text = " ".join("".join(cell["source"]).split())
             if cell["cell_type"] == "markdown":
                 for found in re.findall(r"([A-Z]\w+ et al\.|[A-Z]\w+ & [A-Z]\w+) (\d{4})", text):
                     assert " ".join(found) in known, (path.name, found)
                 for found in re.findall(r"\(([A-Z]\w+ (?:19|20)\d\d)\)", text):
                     assert found in known, (path.name, found)
+
+
+CHAPTER = """<h2 id="04_ensembles-{0}" data-original="Ensembles">4. Ensembles</h2>
+<h3 id="04_ensembles-{0}-Bagging">Bagging</h3>
+<figure id="figure-04-ladder-{0}"><figcaption><b>Figure 04.3 ({0}).</b> A ladder.</figcaption></figure>
+<figure id="table-04-gains-more-{0}"><figcaption><b>Table 04.4 ({0}).</b> Gains.</figcaption></figure>
+<figure id="figure-7-{0}"><figcaption><b>Figure 7 ({0}).</b> Members.</figcaption></figure>"""
+
+
+@pytest.mark.parametrize(
+    ("dataset", "href", "expected"),
+    [
+        ("shapes", "04_ensembles.ipynb", "#04_ensembles-shapes"),
+        (None, "04_ensembles.ipynb#Bagging", "#04_ensembles-digits-Bagging"),
+        (None, "04_ensembles#ladder", "#figure-04-ladder-digits"),
+        ("shapes", "04_ensembles#ladder", "#figure-04-ladder-shapes"),
+        ("shapes", "04_ensembles#figure-7", "#figure-7-shapes"),
+        ("shapes", "04_ensembles#7", "#figure-7-shapes"),
+        ("digits", "04_ensembles#gains-more", "#table-04-gains-more-digits"),
+        ("digits", "04_ensembles#gains", "04_ensembles#gains"),
+        ("shapes", "#figure-04-ladder", "#figure-04-ladder-shapes"),
+        ("shapes", "05_other#ladder", "05_other#ladder"),
+    ],
+)
+def test_places_lead_to_the_same_data_set_or_the_first(dataset, href, expected):
+    parts = [
+        (f"04_ensembles-{name}", name, BeautifulSoup(CHAPTER.format(name), "html.parser"))
+        for name in ("digits", "shapes")
+    ]
+    last = BeautifulSoup(f'<p><a href="{href}">there</a></p>', "html.parser")
+    parts.append(("09_findings", dataset, last))
+    links.resolve(parts, partial=False, is_chapter={"04_ensembles"}.__contains__)
+    assert last.a["href"] == expected
+    assert links.item_numbers(soup for _, _, soup in parts) == {
+        "figure-04.3": ["figure-04-ladder-digits", "figure-04-ladder-shapes"],
+        "table-04.4": ["table-04-gains-more-digits", "table-04-gains-more-shapes"],
+    }

@@ -20,7 +20,7 @@ from helpers.report.cli import spread
 from helpers.report.output import Output, locked
 
 PROJECT = Path(__file__).resolve().parents[1]
-SETUP = PROJECT / "helpers" / "report" / "setup.sh"
+SETUP = PROJECT / "scripts" / "setup.sh"
 
 REFUSED = {
     "profile": (["qiuck"], ["no profile 'qiuck'", "did you mean 'quick'", "pair, quick"]),
@@ -49,9 +49,9 @@ REFUSED = {
     "data-dir": (["--set", "data_dir=x"], ["use --data-dir DIR"]),
     "dataset": (["--set", "dataset=mnist"], ["use --only"]),
     "no-data": (["--data-dir", "nowhere"], ["no such folder", "cifar-10-batches-bin"]),
-    "data-file": (["--data-dir", "driver.py"], ["a folder was expected"]),
-    "file": (["--output", "driver.py"], ["a folder was expected", "driver.py is a file"]),
-    "below-file": (["--output", "driver.py/x"], ["driver.py is a file"]),
+    "data-file": (["--data-dir", "README.md"], ["a folder was expected"]),
+    "file": (["--output", "README.md"], ["a folder was expected", "README.md is a file"]),
+    "below-file": (["--output", "README.md/x"], ["README.md is a file"]),
     "project": (["--output", "."], ["holds the project itself", "build/quick"]),
     "above": (["--output", ".."], ["holds the project itself"]),
     "sources": (["--output", "notebooks/out"], ["notebooks/ holds the project's sources"]),
@@ -192,7 +192,7 @@ def test_kernel_that_outlives_a_killed_build_is_waited_for(sandbox, monkeypatch)
             lambda _: "{purpose: none, common: {}, datasets: {}, chapters: {}, runs: []}",
             "its list of runs is empty",
         ),
-        (lambda text: text.replace('"08_findings"', '"01_data"'), "listed twice"),
+        (lambda text: text.replace('"09_findings"', '"01_data"'), "listed twice"),
         (lambda text: text.replace('"02_models:shapes"', '"02_models"'), "needs a data set"),
     ],
 )
@@ -246,7 +246,7 @@ def test_parameters_of_a_run_are_written_for_papermill(sandbox):
         "mode": "good",
         "allow_expensive": False,
     }
-    findings = yaml.safe_load(sandbox.run("--parameters", "08_findings").stdout)
+    findings = yaml.safe_load(sandbox.run("--parameters", "09_findings").stdout)
     assert findings["output_dir"] == "build/quick"  # whose records they read
     assert not (sandbox.root / "build").exists()
 
@@ -278,8 +278,8 @@ def test_lists_of_values_are_spread(sandbox, monkeypatch):
 
 @pytest.fixture
 def project(tmp_path):
-    (tmp_path / "helpers" / "report").mkdir(parents=True)
-    shutil.copy(SETUP, tmp_path / "helpers" / "report")
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(SETUP, tmp_path / "scripts")
     for name in ("build_report.sh", "run_tests.sh"):
         shutil.copy(PROJECT / name, tmp_path)
     (tmp_path / "requirements.lock").write_text("numpy==2.0\n")
@@ -307,7 +307,7 @@ make_environment() {
 """
 
 
-@pytest.mark.parametrize("name", ["build_report.sh", "run_tests.sh", "helpers/report/setup.sh"])
+@pytest.mark.parametrize("name", ["build_report.sh", "run_tests.sh", "scripts/setup.sh"])
 def test_scripts_parse(name):
     subprocess.run(["bash", "-n", PROJECT / name], check=True)
     assert name.endswith("setup.sh") or os.access(PROJECT / name, os.X_OK)
@@ -327,6 +327,7 @@ def test_two_set_ups_at_once_make_one_environment(project):
     assert (project / "log").read_text() == "made\n"
 
 
+@pytest.mark.slow
 def test_failing_set_up_says_so_and_is_redone(project):
     text = 'install_into_venv() { echo "$@" >> "$project/log"; false; }; set_up "$project"; echo on'
     done = bash(text, project)
@@ -344,6 +345,7 @@ def test_failing_set_up_says_so_and_is_redone(project):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gone", [".venv", ".venv/bin/python"])
 def test_an_environment_whose_python_is_gone_is_made_anew(project, gone):
     text = 'install_into_venv() { :; }; set_up "$project"'
@@ -386,7 +388,9 @@ def fake_python(project: Path) -> None:
     [
         ([], "-m pytest --nbval-lax --nbval-current-env tests notebooks"),
         (["-k", "x"], "-m pytest --nbval-lax --nbval-current-env tests notebooks -k x"),
-        (["helpers::a", "-x"], "-m pytest helpers::a -x"),
+        (["scripts::a", "-x"], "-m pytest scripts::a -x"),
+        (["--fast"], "-m pytest -m not slow tests"),
+        (["-x", "--fast", "scripts"], "-m pytest -m not slow -x scripts"),
     ],
 )
 def test_run_tests_passes_arguments_and_exit_code(project, arguments, expected):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from helpers import paths
-from helpers.evaluation import Record, Records
+from helpers.evaluation.identity import ORIGINAL, ModelId
+from helpers.evaluation.records import Record, Records
 from helpers.profiles import Profile, Run
 from helpers.report import manifest
 from helpers.report.cli import command
@@ -21,6 +23,10 @@ from helpers.report.output import Output
 from helpers.report.pairs import pair_up
 
 PLACE = "03_attacks", "digits"
+MEMBER = ModelId(kind="member", member=3)
+VOTE = ModelId(
+    kind="ensemble", n_members=10, combine="majority", retrained_on="bim", regenerate="batch"
+)
 
 
 class Made:
@@ -38,17 +44,26 @@ class Made:
         self.records.write()
         content = manifest.start(Profile("quick", "made up", (run,)))
         content["status"] = "done"
-        content["datasets"] = manifest.datasets(Output(folder), [run.slug])
+        content["datasets"] = [{"name": place[1], "status": "generated"}]
         content["runs"][run.slug] = manifest.run_entry(run, "done")
-        other = Run("07_beyond", "digits", {"steps": seed})
+        other = Run("08_what_helps", "digits", {"steps": seed})
         content["runs"][other.slug] = manifest.run_entry(other, "done" if seed % 2 else "not built")
         manifest.write(Output(folder), content)
 
-    def accuracy(self, n_correct, n=200, model="original", attack="fgsm", measures=None, **about):
-        correct = np.arange(n) < n_correct
+    def accuracy(
+        self,
+        n_correct,
+        n=200,
+        model=ORIGINAL,
+        attack="fgsm",
+        made_on=ORIGINAL,
+        measures=None,
+        **about,
+    ):
         self.records.accuracy(
-            correct, model=model, attack=attack, parameters=about, **(measures or {})
-        )
+            np.arange(n) < n_correct, model=model, attack=attack, made_on=made_on, parameters=about,
+            **(measures or {}),
+        )  # fmt: skip
         self.records.write()
         return self
 
@@ -149,7 +164,7 @@ def test_another_number_of_images_is_shown_and_not_paired(two):
     a.accuracy(150, epsilon=0.1)
     b.accuracy(300, n=400, epsilon=0.1)
     text = compare(a.folder, b.folder)
-    assert "200 | 400" in line_with(text, "original, fgsm")
+    assert "200 | 400" in line_with(text, "original model, FGSM")
     assert "n_test 200 | 400: 03_attacks:digits" in text
     assert "0 are compared image by image" in text
 
@@ -159,35 +174,32 @@ def test_other_numbers_have_a_difference_and_no_verdict(two):
     for build, l2 in ((a, 2.0), (b, 2.5)):
         build.accuracy(150, epsilon=0.1, measures={"l2": l2, "success": 1.0})
         values = {"l2_mean": l2, "seconds": l2, "loss": [l2], "held": True, "none": None}
-        build.records.add("distortion", model="original", attack="fgsm", values=values)
+        build.records.add("distortion", model=ORIGINAL, attack="fgsm", values=values)
+        build.records.write()
     rows = rows_of(a, b)
     assert [row["value"] for row in rows] == ["accuracy", "l2", "success", "l2_mean"]
     mean = rows[-1]
     assert (mean["a"], mean["b"], mean["difference"]) == ("2.0", "2.5", "0.5")
     assert mean["verdict"] == mean["low"] == mean["unit"] == ""
     text = compare(a.folder, b.folder)
-    assert line_with(text, "distortion, original, fgsm: l2_mean").split()[-3:] == [
+    assert line_with(text, "distortion, original model, FGSM: l2_mean").split()[-3:] == [
         "2",
         "2.5",
         "+0.5",
     ]
-    assert "original, fgsm, epsilon 0.1: l2 " in text
+    assert "original model, FGSM, epsilon 0.1: l2 " in text
     assert "Other numbers that are equal: 1." in text
 
 
 def test_the_csv_holds_what_was_measured(two):
     a, b = two()
-    about = {"source": "member 1", "epsilon": 0.1, "steps": 5, "seed": 7, "white_box": True}
-    a.accuracy(150, attack="bim", **about)
-    b.accuracy(140, attack="bim", **{**about, "steps": 10, "seed": 8})
+    about = {"attack": "bim", "made_on": MEMBER, "epsilon": 0.1}
+    a.accuracy(150, **about, steps=5, seed=7)
+    b.accuracy(140, **about, steps=10, seed=8)
     (row,) = rows_of(a, b)
-    assert (row["chapter"], row["dataset"], row["model"], row["attack"]) == (
-        *PLACE,
-        "original",
-        "bim",
-    )
-    shared = {"source": "member 1", "epsilon": 0.1, "white_box": True}
-    assert json.loads(row["parameters"]) == shared
+    assert (row["chapter"], row["dataset"]) == PLACE
+    assert (row["model"], row["attack"], row["made_on"]) == ("original model", "bim", "member 3")
+    assert json.loads(row["parameters"]) == {"epsilon": 0.1}
     assert row["differing"] == "steps 5 | 10"
     assert (float(row["a"]), float(row["b"]), row["n_a"]) == (75.0, 70.0, "200")
     assert float(row["low_a"]) == pytest.approx(68.57, abs=0.01)  # Wilson
@@ -199,9 +211,8 @@ def test_lines_fit_into_120_columns(two):
     a, b = two({**place, "epsilon_grid": list(range(60))}, {**place, "epsilon_grid": [0]})
     for build, steps in ((a, 10), (b, 20)):
         build.accuracy(
-            150 * steps, n=20_000, model="ensemble of retrained", attack="bim", source="original",
-            epsilon=0.1, alpha=0.1 / steps, steps=steps, n_members=10, vote="majority",
-            made_on="member 6", white_box=True, measures={"l2": steps},
+            150 * steps, n=20_000, model=VOTE, attack="bim", made_on=MEMBER, epsilon=0.1,
+            alpha=0.1 / steps, steps=steps, rung="another ensemble, worst", measures={"l2": steps},
         )  # fmt: skip
     lines = compare(a.folder, b.folder).splitlines()
     assert max(len(line) for line in lines if not line.startswith(("a:", "b:", "Table:"))) <= 120
@@ -211,8 +222,8 @@ def test_lines_fit_into_120_columns(two):
 # Which records belong together
 
 
-def record(name="fgsm", seed=0, **parameters) -> Record:
-    return Record("03_attacks", "digits", "accuracy", "original", name, parameters, seed)
+def record(attack="fgsm", seed=0, model=ORIGINAL, made_on=ORIGINAL, **parameters) -> Record:
+    return Record(*PLACE, "accuracy", model, attack, made_on, parameters, seed)
 
 
 def pairs_of(a, b) -> list[tuple[dict, dict]]:
@@ -240,7 +251,7 @@ def test_rounding_and_seeds_do_not_part_records():
     b = [record("noise", epsilon=e, seed=1) for e in (0.1, 0.2)]
     noisy = [
         [
-            Record(*PLACE, "accuracy", "original", "noise", {"epsilon": e, "seed": s})
+            Record(*PLACE, "accuracy", ORIGINAL, "noise", None, {"epsilon": e, "seed": s}, s)
             for e in (0.1, 0.2)
         ]
         for s in (0, 1)
@@ -253,11 +264,12 @@ def test_rounding_and_seeds_do_not_part_records():
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ({"source": "original"}, {"source": "ensemble"}),
-        ({"vote": "mean"}, {"vote": "majority"}),
-        ({"n_members": 3}, {"n_members": 5}),
-        ({"white_box": True}, {}),
-        ({"made_on": "member 3"}, {"made_on": "member 6"}),
+        ({"made_on": MEMBER}, {"made_on": ORIGINAL}),
+        ({"made_on": MEMBER}, {"made_on": replace(MEMBER, member=6)}),
+        ({"model": VOTE}, {"model": replace(VOTE, combine="probabilities")}),
+        ({"model": VOTE}, {"model": replace(VOTE, n_members=5)}),
+        ({"model": VOTE}, {"model": replace(VOTE, recipe="sigma=0")}),
+        ({"rung": "itself"}, {"rung": "another ensemble"}),
         ({"sweep": "epsilon", "epsilon": 0.3}, {"sweep": "epsilon", "epsilon": 0.4}),
         ({"sweep": "epsilon", "epsilon": 0.3}, {"epsilon": 0.3}),
     ],
@@ -270,12 +282,11 @@ def test_different_measurements_are_not_paired(one, other):
 def test_settings_that_differ_are_shown(two):
     a, b = two()
     a.accuracy(150, attack="bim", epsilon=0.1, alpha=0.025, steps=5)
-    b.accuracy(100, attack="bim", epsilon=0.2, alpha=0.025, steps=5)
+    b.accuracy(150, attack="bim", epsilon=0.2, alpha=0.025, steps=5)
     a.accuracy(150, attack="pgd", epsilon=0.1)
     b.accuracy(150, attack="pgd", epsilon=0.1, restarts=2)
-    text = compare(a.folder, b.folder)
-    assert text.count("  original, bim, epsilon 0.1 | 0.2  ") == 2  # among those apart, and all
-    assert "  original, pgd, epsilon 0.1, restarts - | 2  " in text
+    assert [row["differing"] for row in rows_of(a, b)] == ["epsilon 0.1 | 0.2", "restarts - | 2"]
+    line_with(compare(a.folder, b.folder), "original model, BIM, epsilon 0.1 | 0.2  ", "within")
 
 
 # What is refused

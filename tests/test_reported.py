@@ -1,10 +1,8 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from made_up import ORIGINAL, accuracy, history, retrained
 
-from helpers.models import networks, training
-from helpers.evaluation import Record, wilson
+from helpers.evaluation.records import Record
 from helpers.findings.reported import (
     architecture_values,
     consistent_epsilons,
@@ -14,86 +12,84 @@ from helpers.findings.reported import (
     kept_note,
     read_reported,
 )
+from helpers.models import networks
 
+MATCH = {"quantity": "accuracy", "of": {"kind": "original", "retrained_on": "fgsm"}}
 ENTRY = {
     "where": "Table 4", "what": "FGSM retraining, normal data", "reported": 98.36,
-    "dataset": "mnist", "value": "accuracy",
-    "match": {"quantity": "accuracy", "model": "retrained fgsm", "attack": "none"},
+    "dataset": "mnist", "value": "accuracy", "match": MATCH | {"under": "none"},
 }  # fmt: skip
+ATTACKED = ENTRY | {"match": MATCH | {"under": "fgsm"}}
 
 
-def accuracy(dataset, k=990, n=1000):
-    low, high = wilson(k, n)
-    values = {"n": n, "n_correct": k, "accuracy": k / n, "low": low, "high": high}
-    return Record("05_retraining", dataset, "accuracy", "retrained fgsm", "none", values=values)
+def measured(dataset="mnist", share=0.99, attack="none", regenerate="epoch", made_on=None, **about):
+    model = retrained("fgsm", regenerate)
+    made_on = made_on or (None if attack == "none" else model)
+    return accuracy("05_retraining", dataset, model, attack, share, 1000, made_on, **about)
+
+
+def rows(entry, records):
+    return findings_table([entry], records).to_dict("records")
 
 
 def test_a_number_is_matched_on_its_data_set_and_its_stand_in_only():
-    records = [accuracy("mnist"), accuracy("digits"), accuracy("cifar10"), accuracy("shapes")]
+    records = [measured(name) for name in ("mnist", "digits", "cifar10", "shapes")]
     assert [record.dataset for record in counterparts(ENTRY, records)] == ["mnist", "digits"]
 
 
-def test_a_sweep_is_not_the_number_that_was_reported():
-    swept = replace(accuracy("mnist", 10), parameters={"sweep": "epsilon", "epsilon": 0.5})
-    assert counterparts(ENTRY, [swept, accuracy("mnist")]) == [accuracy("mnist")]
+def test_neither_a_sweep_nor_examples_made_once_are_what_was_reported():
+    other, plain = (
+        [measured(sweep="epsilon", epsilon=0.5), measured(regenerate="never")],
+        measured(),
+    )
+    (found,) = counterparts(ENTRY, [*other, plain])
+    assert found is plain
 
 
-def test_a_model_retrained_with_examples_of_each_batch_stands_beside_the_other():
-    other = replace(accuracy("mnist", 970), model="retrained fgsm per batch")
-    first, second = findings_table([ENTRY], [accuracy("mnist"), other]).to_dict("records")
-    assert (first["Measured"], first["Data"]) == ("99.00", "mnist")
-    assert (second["Measured"], second["Data"]) == ("97.00", "mnist, per batch")
-
-
-def test_images_made_on_the_original_model_are_another_reading():
-    match = ENTRY["match"] | {"attack": "fgsm", "source": "retrained fgsm"}
+def test_each_reading_of_retraining_has_a_row():
     records = [
-        replace(accuracy("mnist", k), attack="fgsm", parameters={"source": source})
-        for k, source in ((900, "retrained fgsm"), (950, "original"), (100, "another"))
-    ]
-    rows = findings_table([ENTRY | {"match": match}], records).to_dict("records")
-    assert [(row["Measured"], row["Data"]) for row in rows] == [
-        ("90.00", "mnist"), ("95.00", "mnist, made on the original"),
+        measured("mnist", share, "fgsm", when, made_on, epsilon=0.1)
+        for share, when, made_on in (
+            (0.97, "batch", ORIGINAL), (0.95, "epoch", ORIGINAL), (0.9, "epoch", None),
+            (0.92, "batch", None), (0.1, "epoch", retrained("bim")),
+        )
+    ]  # fmt: skip
+    assert [(row["Measured"], row["Data"]) for row in rows(ATTACKED, records)] == [
+        ("90.00", "mnist"), ("92.00", "mnist, per batch"), ("95.00", "mnist, made on the original"),
+        ("97.00", "mnist, per batch, made on the original"),
     ]  # fmt: skip
 
 
 def test_whether_the_first_epoch_was_kept():
-    def history(model, best):
-        values = {"best_epoch": [best]}
-        return Record("05_retraining", "mnist", "history", model, values=values)
-
-    records = [history("retrained fgsm", 1), history("retrained bim", 2)]
-    records.append(history("retrained fgsm per batch", 1))
-    assert kept_first(records, "retrained fgsm")
-    assert not kept_first(records, "retrained bim")
-    assert not kept_first(records, "retrained pgd")
-    assert not kept_first(records, "retrained fgsm per batch")  # made anew within the epoch
+    records = [history("fgsm", 1), history("bim", 2), history("fgsm", 1, regenerate="batch")]
+    assert kept_first(records, "fgsm")
+    assert not kept_first(records, "bim")
+    assert not kept_first(records, "pgd")
+    assert not kept_first(records, "fgsm", "batch")  # made anew within the epoch
     assert "(FGSM) the first epoch was kept" in kept_note(records, ("fgsm", "bim"))
     assert kept_note(records, ("bim",)) == ""
 
 
 def test_measured_stands_beside_reported_under_its_own_name():
-    (row,) = findings_table([ENTRY], [accuracy("digits")]).to_dict("records")
-    assert row["Reported"] == "98.36"
-    assert row["Measured"] == "99.00"
-    assert row["Difference"] == "+0.64"
-    assert row["95 % interval"] == "[98.17, 99.46]"
-    assert row["Data"] == "digits"
+    (row,) = rows(ENTRY, [measured("digits")])
+    assert list(row.values())[2:] == ["98.36", "99.00", "[98.17, 99.46]", "+0.64", "digits"]
 
 
 def test_what_was_not_measured_is_missing():
-    (row,) = findings_table([ENTRY], []).to_dict("records")
-    assert row["Reported"] == "98.36"
-    assert row["Measured"] is None
+    (row,) = rows(ENTRY, [])
+    assert (row["Reported"], row["Measured"]) == ("98.36", None)
 
 
 @pytest.mark.parametrize(("gain", "difference"), [(25.0, "0"), (12.0, "−8.0"), (31.5, "+1.5")])
 def test_a_reported_range(gain, difference):
     entry = {**ENTRY, "reported": [20, 30], "value": "gain", "match": {"quantity": "bagging"}}
-    record = Record("04_ensembles", "mnist", "bagging", values={"gain": gain})
-    (row,) = findings_table([entry], [record]).to_dict("records")
-    assert row["Reported"] == "20 to 30"
-    assert row["Difference"] == difference
+    (row,) = rows(entry, [Record("04_ensembles", "mnist", "bagging", values={"gain": gain})])
+    assert (row["Reported"], row["Difference"]) == ("20 to 30", difference)
+
+
+def test_every_reported_number_asks_for_what_could_be_there():
+    for entry in read_reported():  # an unknown name would be an error
+        assert counterparts(entry, [Record("01_data", entry["dataset"], "data")]) == []
 
 
 def test_every_reported_size_of_tables_2_and_3_is_what_the_models_have():
@@ -109,23 +105,22 @@ def test_every_reported_size_of_tables_2_and_3_is_what_the_models_have():
             if entry["dataset"] == dataset and entry["where"] in ("Table 2", "Table 3")
         ]
         assert len(entries) >= 6
-        frame = findings_table(entries, [record])
-        np.testing.assert_array_equal(frame["Difference"], "0")
+        np.testing.assert_array_equal(findings_table(entries, [record])["Difference"], "0")
 
 
-def swept(*accuracies):
+def swept(*shares):
     records = []
-    for k, share in enumerate(accuracies):
+    for k, share in enumerate(shares):
         values = {"accuracy": share, "low": share - 0.02, "high": share + 0.02}
         about = {"epsilon": 0.1 * k, "sweep": "epsilon"}
         records.append(
-            Record("05_retraining", "mnist", "accuracy", "m", "fgsm", about, values=values)
+            Record("05_retraining", "mnist", "accuracy", None, "fgsm", None, about, 0, values)
         )
     return {"fgsm": records[::-1]}
 
 
 def test_the_epsilons_that_fit_a_reported_accuracy():
-    entry = ENTRY | {"reported": 80.0, "match": {"attack": "fgsm"}}
+    entry = ATTACKED | {"reported": 80.0}
     found = consistent_epsilons(swept(1.0, 0.9, 0.5), [ENTRY, entry])
     # From 0.9 at 0.1 to 0.5 at 0.2 the interval of width 0.04 passes 0.8 around 0.125.
     assert found["fgsm"] == pytest.approx((0.12, 0.13), abs=2e-4)

@@ -10,7 +10,7 @@ import sys
 
 import matplotlib
 import pytest
-from conftest import write_notebook
+from small_project import write_notebook
 
 from helpers.figures.show import render
 from helpers.figures import styled
@@ -67,9 +67,9 @@ def test_a_kernel_has_settings_of_its_own(sandbox, home, monkeypatch):
     parameters = 'output_dir: str = "build"  # records\nseed: int = 0  # seed'
     parameters += '\ndata_dir: str = "data"  # data\nstore_dir: str = "build/store"  # models'
     write_notebook(
-        sandbox.root / "notebooks" / "08_findings.ipynb", ["# Findings", parameters, TELL]
+        sandbox.root / "notebooks" / "09_findings.ipynb", ["# Findings", parameters, TELL]
     )
-    done = sandbox.run("--only", "08_findings")
+    done = sandbox.run("--only", "09_findings")
     assert done.returncode == 0, done.stderr
     told = json.loads((sandbox.output / "told.json").read_text())
     assert not told.pop("own")

@@ -15,13 +15,12 @@ from helpers.evaluation.records import WORST_RUNG, Record
 from helpers.evaluation.sanity import Check
 from helpers.figures import findings, tables
 from helpers.figures.layers import architecture_table
-from helpers.findings.verdicts import VERDICTS, Claim, Part, Verdict
+from helpers.findings.claims import read_claims
+from helpers.findings.verdicts import VERDICTS, Part, Verdict
 from helpers.models import networks
 
-CLAIMS = [
-    Claim("C1", "§6, Figure 7", "It helps.", "It holds if it does.", shown, lambda records: [])
-    for shown in ("04_ensembles.ipynb#figure-7 04_ensembles.ipynb#figure-04-ladder",)
-]
+CLAIMS = read_claims()
+SEEN = ("04_ensembles#figure-7", "07_attacks_on_defences#figure-ladder")
 
 
 def test_tables_of_records_need_no_tensorflow():
@@ -208,7 +207,7 @@ def test_sanity_table_sums_up_each_chapter_and_data_set():
 
 def test_verdicts_are_worded_signed_and_linked():
     parts = (Part("digits", "holds", "BIM +1 <2> points"),)
-    frame = findings.verdict_table([Verdict(CLAIMS[0], "holds", parts)])
+    frame = findings.verdict_table([Verdict(replace(CLAIMS[0], seen=SEEN), "holds", parts)])
     (row,) = frame.to_dict("records")
     assert row["Claim"] == Markup('<span id="claim-C1">C1</span>')
     assert row["The report says"].endswith("(§6, Figure 7)")
@@ -216,7 +215,7 @@ def test_verdicts_are_worded_signed_and_linked():
     assert row["Numbers"] == Markup("<b>digits</b>: BIM +1 &lt;2&gt; points")
     assert row["Seen in"] == Markup(
         '<a href="04_ensembles.ipynb#figure-7">Figure 7</a>, '
-        '<a href="04_ensembles.ipynb#figure-04-ladder">chapter 04, ladder</a>'
+        '<a href="07_attacks_on_defences.ipynb#figure-07-ladder">chapter 07, ladder</a>'
     )
 
 
@@ -230,7 +229,7 @@ def test_each_verdict_has_a_look_of_its_own():
 
 
 def test_tests_and_slips_are_listed():
-    assert findings.test_table(CLAIMS)["Claim"].tolist() == ["C1"]
+    assert findings.test_table(CLAIMS)["Claim"].tolist() == [claim.name for claim in CLAIMS]
     slips = [{"where": "§2", "said": "this", "read": "that"}]
     assert findings.slip_table(slips).to_numpy().tolist() == [["§2", "this", "that"]]
 

@@ -1,25 +1,21 @@
 import numpy as np
 import pytest
 
-from helpers.evaluation import Difference, Record
+from helpers.evaluation.records import Record
+from helpers.evaluation.statistics import Difference
 from helpers.findings.verdicts import (
     ABSENT,
     FAILS,
     HOLDS,
     UNDECIDED,
-    Claim,
-    Part,
     above,
     best,
-    first,
     gap,
     gap_of_gains,
     inside,
     mean_gap,
     over_trainings,
     points,
-    reach_verdict,
-    stand_for,
     worst,
 )
 
@@ -54,14 +50,6 @@ def test_parts_join_to_the_worst_and_readings_to_the_best():
     assert best([FAILS, HOLDS]) == HOLDS
     assert best([FAILS, UNDECIDED]) == UNDECIDED
     assert best([]) == ABSENT
-
-
-def test_a_claim_that_nothing_was_measured_for_was_not_run():
-    claim = Claim("C0", "§0", "A claim.", "A test.", "01_data.ipynb#figure-1", lambda records: [])
-    assert reach_verdict(claim, []).verdict == ABSENT
-    parts = [Part("mnist", HOLDS, "1"), Part("cifar10", FAILS, "2")]
-    claim = Claim("C0", "§0", "A claim.", "A test.", "x", lambda records: parts)
-    assert reach_verdict(claim, []).verdict == FAILS
 
 
 def test_a_gap_is_paired_only_on_the_same_images():
@@ -107,14 +95,6 @@ def test_mean_gap_against_the_textbook():
 
 def test_points_are_written_with_signs():
     assert points(Difference(-0.05, -0.071, 0.02)) == "−5.0 [−7.1, +2.0]"
-
-
-def test_stand_ins_are_found_by_what_they_stand_for():
-    records = [Record("c", "digits", "accuracy"), Record("c", "shapes", "accuracy")]
-    assert stand_for(records, "mnist", quantity="accuracy") == ["digits"]
-    assert stand_for(records, "mnist", quantity="history") == []
-    assert first(records, dataset="shapes") is records[1]
-    assert first(records, dataset="mnist") is None
 
 
 def test_over_trainings_against_the_textbook():

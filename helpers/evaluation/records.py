@@ -350,8 +350,7 @@ def _record(row: dict[str, str], held: Mapping[str, np.ndarray], arrays: bool) -
         if dot and cell != "":
             groups[group][name] = _value(cell)
     names = row["arrays"].split() if arrays else []
-    models = {name: groups.pop(name) for name in MODELS}
-    models = {name: ModelId(**about) if about else None for name, about in models.items()}
+    models = {name: ModelId(**id) if (id := groups.pop(name)) else None for name in MODELS}
     return Record(
         **{name: row[name] for name in PLACE if name != "seed"},
         seed=int(row["seed"]),

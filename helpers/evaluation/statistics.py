@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest
 
 
 def wilson(n_correct: int, n: int) -> tuple[float, float]:
     """95 % Wilson interval of a proportion (Wilson 1927)."""
     if n < 1:
         raise ValueError("an accuracy needs at least one image")
+    from scipy.stats import binomtest  # a second that who only reads records need not wait
+
     interval = binomtest(n_correct, n).proportion_ci(0.95, method="wilson")
     return float(interval.low), float(interval.high)
 
@@ -26,6 +27,8 @@ def mcnemar(correct_a: np.ndarray, correct_b: np.ndarray) -> float:
     only_b = int((~correct_a & correct_b).sum())
     if only_a + only_b == 0:
         return 1.0
+    from scipy.stats import binomtest
+
     return float(binomtest(only_a, only_a + only_b, 0.5).pvalue)
 
 

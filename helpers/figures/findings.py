@@ -84,19 +84,21 @@ def _part(part: Part, whole: Verdict) -> Markup:
 
 def _places_shown(claim: Claim) -> Markup:
     links = []
-    for place in claim.shown.split():
-        kind, number, *words = place.partition("#")[2].split("-")
-        text = (
-            f"{kind.capitalize()} {number}" if not words else f"chapter {number}, {' '.join(words)}"
-        )
-        links.append(Markup('<a href="{}">{}</a>').format(place, text))
+    for place in claim.seen:
+        chapter, _, item = place.partition("#")
+        kind, _, key = item.partition("-")
+        # What the report has has its number; all else, the chapter's and a word.
+        anchor = item if key.isdigit() else f"{kind}-{chapter[:2]}-{key}"
+        text = f"{kind.capitalize()} {key}" if key.isdigit() else f"chapter {chapter[:2]}, {key}"
+        links.append(Markup('<a href="{}.ipynb#{}">{}</a>').format(chapter, anchor, text))
     return Markup(", ").join(links)
 
 
 def test_table(claims: Sequence[Claim]) -> pd.DataFrame:
     """List how each claim is judged."""
     return pd.DataFrame(
-        {"Claim": claim.name, "Where": claim.where, "It holds if": claim.test} for claim in claims
+        {"Claim": claim.name, "Where": claim.where, "It holds if": claim.criterion}
+        for claim in claims
     )
 
 

@@ -14,7 +14,7 @@ from helpers.findings.evidence import Evidence
 from helpers.findings.verdicts import ABSENT, Claim, Part, Verdict, best, worst
 from helpers.paths import PROJECT
 
-CLAIMS = PROJECT / "data" / "claims.yaml"
+FILE = PROJECT / "data" / "claims.yaml"
 REPORT_MEMBERS = 10  # of the report's largest ensemble
 WORDS = {
     "datasets", "a", "b", "each", "any", "is", "unit", "over", "needs", "least_images", "fails_from",
@@ -24,7 +24,7 @@ WORDS = {
 
 @cache
 def _content() -> dict[str, Any]:
-    return yaml.safe_load(CLAIMS.read_text(encoding="utf-8"))
+    return yaml.safe_load(FILE.read_text(encoding="utf-8"))
 
 
 @cache
@@ -37,7 +37,7 @@ def read_claims() -> tuple[Claim, ...]:
     for claim in found:
         for test in claim.tests:
             if unknown := {*test} - WORDS or {test.get("judge", "gaps")} - COMPARISONS.keys():
-                raise ValueError(f"{CLAIMS.name}, {claim.name}: {', '.join(unknown)} is not known")
+                raise ValueError(f"{FILE.name}, {claim.name}: {', '.join(unknown)} is not known")
     return found
 
 

@@ -171,14 +171,16 @@ class Evidence:
             made_on = None  # the worst of several attacks was made on none
         about = {"dataset": dataset, "of": of, "under": under, "chapter": chapter}
         found = self.find("accuracy", **about, made_on=_maker(under, made_on), **parameters)
-        largest = max((r.model.n_members for r in found), default=0)
-        return [r for r in found if r.model.n_members == largest]
+        if isinstance(of, Mapping) and of["kind"] == "ensemble" and "n_members" not in of:
+            largest = max((r.model.n_members for r in found), default=0)
+            found = [r for r in found if r.model.n_members == largest > 1]
+        return found
 
     def accuracy(self, dataset: str, of: Model, under: str = "none", **about: Any) -> Record | None:
         """Find one accuracy.
 
         Where several chapters measured the same, it is that on the most images; of ensembles without a
-        number of members, the largest.
+        number of members, the largest (one member is no ensemble then).
 
         Parameters
         ----------

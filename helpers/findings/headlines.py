@@ -119,5 +119,5 @@ def _soundness(evidence: Evidence) -> Iterator[str]:
     if compared:
         yield Markup(
             "Checks for signs of a broken evaluation looked at {} cases; they found {} "
-            '(<a href="#table-09-sanity">the table of all</a>).'
+            '(see <a href="#table-09-sanity">the sanity checks</a>).'
         ).format(f"{compared:,}", found or "none")

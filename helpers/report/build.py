@@ -20,7 +20,7 @@ from helpers.report import execute, manifest, stamps
 from helpers.report.earlier import earlier_build
 from helpers.report.kernel import ChapterFailed
 from helpers.report.output import locked
-from helpers.report.owned import clear, remove_left_overs, remove_run
+from helpers.report.owned import clear, remove_left_overs, remove_records, remove_run
 from helpers.report.plan import Job, why
 from helpers.report.progress import Progress, duration
 
@@ -78,9 +78,7 @@ def run_chapter(job: Job, run: Run, progress: Progress) -> dict[str, Any]:
             on_text=progress.output,
         )
     except ChapterFailed:
-        table = output.records(run)
-        for path in (table, table.with_suffix(".npz")):  # the findings would judge them
-            path.unlink(missing_ok=True)
+        remove_records(output, run)
         if output.partial(slug).exists():
             os.replace(output.partial(slug), output.failed(slug))  # noqa: PTH105
         raise
@@ -91,6 +89,7 @@ def run_chapter(job: Job, run: Run, progress: Progress) -> dict[str, Any]:
         "profile": job.profile.name,
         "stamp": wanted,
         "records": stamps.records(output, run),
+        "pieces": manifest.pieces(output, run),
         "started": started,
         "seconds": round(seconds, 1),
         "peak_memory_mib": memory,
@@ -105,7 +104,7 @@ Write = Callable[[], None]  # of the manifest, as it then stands
 
 
 def _told(entry: dict[str, Any] | None) -> dict[str, Any]:
-    names = ("started", "seconds", "peak_memory_mib", "records")
+    names = ("started", "seconds", "peak_memory_mib", "records", "pieces")
     return {key: (entry or {}).get(key) for key in names}
 
 

@@ -44,7 +44,7 @@ def link_names(
     soup
         The chapter.
     find_item
-        Finds the id of ``figure-7`` or ``table-03-4`` on the page, or None.
+        Finds the id of ``figure-7`` or ``table-03.4`` on the page, or None.
     ids
         All ids of the page.
     references
@@ -59,7 +59,7 @@ def link_names(
 
     def target(match: re.Match, word: str) -> str | None:
         if match[1]:
-            return find_item(f"{match[1].lower()}-{word.replace('.', '-')}")
+            return find_item(f"{match[1].lower()}-{word}")
         if match[3]:
             return f"claim-{word}" if f"claim-{word}" in ids else None
         name = " ".join(word.split())

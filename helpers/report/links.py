@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from urllib.parse import unquote
 
 from bs4 import BeautifulSoup, Tag
@@ -11,7 +11,10 @@ from bs4 import BeautifulSoup, Tag
 HEADING = re.compile(r"^h[1-6]$")
 NUMBER = re.compile(r"^\s*\d+(\.\d+)*[.:]?\s+")  # a number that the author wrote
 ITEM = re.compile(r"^(figure|table)-\d+")
-NOTEBOOK = re.compile(r"^(?:\./)?(\w+)\.ipynb(?:#(.*))?$")
+CAPTION = re.compile(
+    r"^(Figure|Table) (\d+\.\d+)\b"
+)  # a chapter's own number: what it shows has a name
+PLACE = re.compile(r"^(?:\./)?(\w+?)(?:\.ipynb)?(?:#(.*))?$")  # a chapter, or something in it
 
 
 def _set_text(heading: Tag, prefix: str) -> None:
@@ -64,25 +67,52 @@ def page_ids(parts: Iterable[tuple[str, str | None, BeautifulSoup]]) -> list[str
     return [slug for slug, _, _ in parts] + inside
 
 
-def find_item(target: str, dataset: str | None, ids: list[str]) -> str | None:
-    """Find a figure or table: itself, its data set's, or the first of that number."""
-    wanted = [target, f"{target}-{dataset}"]
-    found = [name for name in wanted if name in ids]
-    return found[0] if found else next((n for n in ids if n.startswith(f"{target}-")), None)
+def item_numbers(soups: Iterable[BeautifulSoup]) -> dict[str, list[str]]:
+    """Find what the captions number within a chapter: ``figure-04.3`` to its ids, one a data set."""
+    found: dict[str, list[str]] = {}
+    for soup in soups:
+        for figure in soup.select("figure[id]"):
+            name = figure.select_one("figcaption b, figcaption strong")
+            match = CAPTION.match(name.get_text(" ", strip=True)) if name else None
+            if match:
+                found.setdefault(f"{match[1].lower()}-{match[2]}", []).append(figure["id"])
+    return found
 
 
-def _notebook(match: re.Match, dataset: str | None, slugs: list[str], ids: list[str]) -> str | None:
-    """Find a chapter linked by its file: of the same data set, or the first there is."""
-    chapter, part = match[1], match[2]
+def find_item(target: str, dataset: str | None, ids: Sequence[str]) -> str | None:
+    """Find a figure or table: itself, its data set's, or the first of that name."""
+    found = [name for name in (target, f"{target}-{dataset}") if name in ids]
+    others = (name for name in ids if re.fullmatch(rf"{re.escape(target)}-\w+", name))
+    return found[0] if found else next(others, None)
+
+
+def find_number(
+    target: str, dataset: str | None, ids: Sequence[str], numbers: Mapping[str, Sequence[str]]
+) -> str | None:
+    """Find what the text calls ``figure-7`` (the report's number) or ``figure-04.3`` (a chapter's)."""
+    if target not in numbers:
+        return find_item(target, dataset, ids)
+    named = numbers[target]
+    return next((name for name in named if name.endswith(f"-{dataset}")), named[0])
+
+
+def _part(part: str, slug: str, dataset: str | None, ids: Sequence[str]) -> str | None:
+    """Find a heading, a figure or a table of a chapter: ``What-is-there``, ``figure-7``, ``ladder``."""
+    if f"{slug}-{part}" in ids:
+        return f"{slug}-{part}"
+    if ITEM.match(part):
+        return find_item(part, dataset, ids)
+    keys = (part,) if part.isdigit() else (f"{slug[:2]}-{part}",)
+    found = (
+        find_item(f"{kind}-{key}", dataset, ids) for key in keys for kind in ("figure", "table")
+    )
+    return next(filter(None, found), None)
+
+
+def _chapter(chapter: str, dataset: str | None, slugs: Sequence[str]) -> str | None:
+    """Find a chapter: of the same data set, or the first there is."""
     same = [slug for slug in slugs if slug in (chapter, f"{chapter}-{dataset}")]
-    slug = next(iter(same + [s for s in slugs if s.startswith(f"{chapter}-")]), None)
-    if slug and part:
-        part = unquote(part)
-        named = f"{slug}-{part}"
-        return (
-            named if named in ids else find_item(part, dataset, ids) if ITEM.match(part) else None
-        )
-    return slug
+    return next(iter(same + [s for s in slugs if s.startswith(f"{chapter}-")]), None)
 
 
 def resolve(
@@ -109,21 +139,18 @@ def resolve(
         title = soup.select_one("[data-original]")
         own = title.attrs.pop("data-original") if title is not None else None
         for link in soup.select("a[href]"):
-            href = link["href"]
-            notebook, missing = NOTEBOOK.match(href), False
+            href, missing = link["href"], False
+            place = PLACE.match(href)
             if href.startswith("#") and href != "#":
                 name = unquote(href[1:])
-                if name == own:
-                    found = slug
-                elif f"{slug}-{name}" in ids:
-                    found = f"{slug}-{name}"
-                else:
-                    found = find_item(name, dataset, ids) if ITEM.match(name) else None
-                    missing = found is None and bool(ITEM.match(name))
-                    found = found or (name if name in ids else None)
-            elif notebook:
-                found = _notebook(notebook, dataset, slugs, ids)
-                missing = found is None and is_chapter(notebook[1])
+                found = slug if name == own else _part(name, slug, dataset, ids)
+                missing = found is None and bool(ITEM.match(name))
+                found = found or (name if name in ids else None)
+            elif place and is_chapter(place[1]):
+                found = _chapter(place[1], dataset, slugs)
+                if found and place[2]:
+                    found = _part(unquote(place[2]), found, dataset, ids)
+                missing = found is None
             else:
                 continue
             if found:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import json
 import os
 import platform
@@ -75,12 +77,40 @@ def run_entry(run: Run, status: str, **values: Any) -> dict[str, Any]:
     }
 
 
+def pieces(output: Output, run: Run) -> dict[str, Any] | None:
+    """Sum up what a run used from the store: what it cost when it was made, and on which machines.
+
+    Returns
+    -------
+    cost
+        Name of the `file`, `count` of the pieces and how many were `made` in this run; `seconds` and
+        `processor_seconds` of all; the kinds of `machines` with the number of threads, and the
+        `revisions`. None for a run that used no piece.
+    """
+    file = output.pieces(run)
+    if not file.is_file():
+        return None
+    with file.open(encoding="utf-8", newline="") as table:
+        rows = list(csv.DictReader(table))
+    return {
+        "file": file.name,
+        "count": len(rows),
+        "made": sum(row["made"] == "made" for row in rows),
+        "seconds": round(sum(float(row["seconds"] or 0) for row in rows), 1),
+        "processor_seconds": round(sum(float(row["processor_seconds"] or 0) for row in rows), 1),
+        "machines": sorted({f"{row['cpu']}, threads: {row['threads']}" for row in rows}),
+        "revisions": sorted({row["revision"] or "unknown" for row in rows}),
+    }
+
+
 def datasets(output: Output, runs: Iterable[Run]) -> list[dict[str, Any]]:
     """Collect what the chapters recorded of their data sets: which, how many images, what digest."""
     found: dict[tuple, dict[str, Any]] = {}
     for run in runs:
-        table = output.records(run)
-        for record in select(read_table(table), quantity="data") if table.exists() else []:
+        records = []
+        with contextlib.suppress(ValueError):  # missing, or damaged: its run will be made again
+            records = read_table(output.records(run))
+        for record in select(records, quantity="data"):
             names = ("label", "status", "digest", "n_train", "n_test")
             kept = {"name": record.dataset} | {key: record.values.get(key) for key in names}
             found.setdefault(tuple(map(str, kept.values())), kept)

@@ -61,6 +61,10 @@ class Output:
         name = records_name(run.chapter, run.dataset, parameters)
         return self.folder / "records" / f"{name}.csv"
 
+    def pieces(self, run: Run) -> Path:
+        """The table of what a run used from the store, and what that cost when it was made."""
+        return self.records(run).with_suffix(".pieces.csv")
+
     def notebook(self, slug: str) -> Path:
         """The executed notebook; it exists only when the chapter ran to its end."""
         return self.folder / "notebooks" / f"{slug}.ipynb"
@@ -84,9 +88,7 @@ class Output:
 def is_slug(name: str) -> bool:
     """Tell whether a run can have this name: a chapter's, or a chapter's and a data set's."""
     chapter, dash, dataset = name.partition("-")
-    return chapter in CHAPTERS and bool(
-        re.fullmatch(r"[\w-]+" if dash else "", dataset, re.ASCII)
-    )
+    return chapter in CHAPTERS and bool(re.fullmatch(r"[\w-]+" if dash else "", dataset, re.ASCII))
 
 
 def read_manifest(output: Output) -> dict[str, Any] | None:

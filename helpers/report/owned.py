@@ -5,28 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from helpers import files
 from helpers.parameters import ParameterError
+from helpers.profiles import Run
 from helpers.report import stamps
 from helpers.report.output import Output, is_slug
 
-FOLDERS = ("notebooks", "records", "logs", "figures", "tables", "store")
+OWN = ("notebooks", "records", "logs", "figures", "tables", "store")
 DRAWN = r"(?:figure|table)-\d+[\w-]*"
 TABLE = r"table-\d+[\w-]*\.csv"
 # What write_atomically may have been killed at, in any of the folders.
 WRITTEN = (
     rf"manifest\.json(?:\.bak)?|report(?:\.rejected)?\.html|[\w-]+\.ipynb|{files.RECORDS}"
-    r"|[\w-]+-[0-9a-f]{8}\.pieces\.csv"
-    rf"|{DRAWN}\.(?:svg|png|csv)|(?:{files.PIECE})\.json"
+    rf"|{files.PIECES}|{DRAWN}\.(?:svg|png|csv)|(?:{files.PIECE})\.json"
 )
 
 
 def _own_folders(output: Output) -> Iterator[Path]:
     """Go through the build's folders; what a link stands for lies elsewhere and is left alone."""
-    for name in FOLDERS:
+    for name in OWN:
         folder = output.folder / name
         if folder.is_dir() and not folder.is_symlink():
             yield folder
@@ -54,13 +55,25 @@ def remove_run(output: Output, slug: str) -> None:
         )
     notebooks = (output.notebook(slug), output.partial(slug), output.failed(slug))
     written = [path for notebook in notebooks for path in _drawn(output, notebook)]
-    entry = stamps.read(output, slug) or {}
-    for name in entry.get("records") or ():
-        if re.fullmatch(files.RECORDS, name) and name.startswith(f"{slug}-"):
-            path = output.folder / "records" / name
-            written += [path, path.with_suffix(".pieces.csv")]
+    for name in record_files(stamps.read(output, slug) or {}):
+        if re.match(rf"{re.escape(slug)}-[0-9a-f]{{8}}\.", name):
+            written += [output.folder / "records" / n for n in (name, f".{name[:-4]}.lock")]
     _unlink(output, *notebooks)
     _unlink(output, output.log(slug), *written)
+
+
+def record_files(entry: Mapping[str, Any]) -> list[str]:
+    """Name the files of a run's records, and of their cost, that its stamp or the manifest lists."""
+    listed = [*(entry.get("records") or ()), (entry.get("pieces") or {}).get("file")]
+    own = rf"{files.RECORDS}|{files.PIECES}"
+    return [name for name in listed if re.fullmatch(own, str(name))]
+
+
+def remove_records(output: Output, run: Run) -> None:
+    """Remove what a run that failed has recorded: the findings would judge it."""
+    table = output.records(run)
+    lock = table.with_name(f".{table.stem}.lock")
+    _unlink(output, table, table.with_suffix(".npz"), output.pieces(run), lock)
 
 
 def _drawn(output: Output, notebook: Path) -> Iterator[Path]:

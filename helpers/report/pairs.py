@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Number
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from helpers import paths
-from helpers.evaluation import Record, read_records, select
+from helpers.evaluation.records import Record, read_records, select
 from helpers.parameters import ParameterError
 from helpers.report.output import Output, given_folder, read_manifest
-
-# Numbers that say what was measured; all others, such as epsilon or steps, are settings.
-COUNTED = ("n_members", "member")
 
 
 @dataclass(frozen=True)
@@ -61,16 +60,16 @@ def read_build(folder: Path) -> Build:
             f"--compare {folder}: {problem}; give the folders of two builds{_known()}"
         )
     records = read_records(output.folder, arrays=True)
-    if not records:
-        raise ParameterError(
-            f"--compare {folder}: this build ({manifest['status']}) holds no records; "
-            "run its chapters first, or give another build"
-        )
     test_sets = {
         (r.chapter, r.dataset): (r.values["digest"], r.values["n_test"])
         for r in select(records, quantity="data")
     }
     records = [r for r in records if r.quantity != "data"]
+    if not records:
+        raise ParameterError(
+            f"--compare {folder}: this build ({manifest['status']}) holds no records; "
+            "run its chapters first, or give another build"
+        )
     return Build(output.folder, manifest, records, test_sets)
 
 
@@ -83,36 +82,40 @@ def _known() -> str:
 def pair_up(a: Sequence[Record], b: Sequence[Record]) -> list[tuple[Record, Record]]:
     """Pair the records of two builds that measure the same, sorted.
 
-    Equal parameters come first, then those that are equal but for their seed; a record that is left
-    then goes with one of other settings (epsilon, steps ...) if each is the only one of its kind left.
+    Equal settings come first, whatever their seeds; a record that is left then goes with one of other
+    settings (epsilon, steps ...) if each is the only one of its kind left.
     """
+    left, right = _frame(a), _frame(b)
     pairs: list[tuple[Record, Record]] = []
-    for key in (lambda r: _text(r.parameters), lambda r: _text(r.parameters, "seed"), lambda _: ""):
-        left, right = _grouped(a, key), _grouped(b, key)
-        found = [
-            (group[0], right[what][0])
-            for what, group in left.items()
-            if len(group) == len(right.get(what, ())) == 1
-        ]
-        taken = {id(record) for pair in found for record in pair}
-        a, b = ([r for r in records if id(r) not in taken] for records in (a, b))
-        pairs += found
+    for on in (["what", "settings"], ["what"]):
+        found = left.drop_duplicates(on, keep=False).merge(
+            right.drop_duplicates(on, keep=False), on=on, suffixes=("_a", "_b")
+        )
+        pairs += zip(found["record_a"], found["record_b"], strict=True)
+        left = left[~left["number"].isin(found["number_a"])]
+        right = right[~right["number"].isin(found["number_b"])]
     return sorted(pairs, key=lambda pair: _order(pair[0]))
 
 
-def _grouped(records: Iterable[Record], key: Callable[[Record], str]) -> dict[tuple, list[Record]]:
-    groups: dict[tuple, list[Record]] = {}
-    for r in records:
-        kind = {name: value for name, value in r.parameters.items() if says_what(r, name)}
-        what = r.chapter, r.dataset, r.quantity, r.model, r.attack, _text(kind), key(r)
-        groups.setdefault(what, []).append(r)
-    return groups
+def _frame(records: Sequence[Record]) -> pd.DataFrame:
+    """List records with what each measures and its settings, both as text."""
+    rows = [
+        (number, record, _what(record), _text({**record.parameters, "seed": None}))
+        for number, record in enumerate(records)
+    ]
+    return pd.DataFrame(rows, columns=["number", "record", "what", "settings"], dtype=object)
+
+
+def _what(record: Record) -> str:
+    about = {name: getattr(record, name) for name in ("chapter", "dataset", "quantity", "attack")}
+    about |= {"model": repr(record.model), "made_on": repr(record.made_on)}
+    kinds = {n: v for n, v in record.parameters.items() if says_what(record, n)}
+    return _text(about) + _text(kinds)
 
 
 def says_what(record: Record, name: str) -> bool:
     """Tell a parameter that names what was measured from a setting it was measured with."""
-    swept = name == record.parameters.get("sweep")
-    return name in COUNTED or swept or not is_number(record.parameters[name])
+    return name == record.parameters.get("sweep") or not is_number(record.parameters[name])
 
 
 def is_number(value: Any) -> bool:
@@ -124,9 +127,8 @@ def plain(value: Any) -> str:
     return f"{value:.9g}" if is_number(value) else "-" if value is None else str(value)
 
 
-def _text(parameters: dict[str, Any], *without: str) -> str:
-    texts = {name: plain(value) for name, value in parameters.items() if name not in without}
-    return json.dumps(texts, sort_keys=True)
+def _text(values: dict[str, Any]) -> str:
+    return json.dumps({name: plain(value) for name, value in values.items()}, sort_keys=True)
 
 
 def _order(record: Record) -> tuple:
@@ -135,7 +137,8 @@ def _order(record: Record) -> tuple:
         (name, value if is_number(value) else 0, str(value))
         for name, value in sorted(record.parameters.items())
     ]
-    return record.chapter, record.dataset, record.quantity, record.model, record.attack, parameters
+    names = (record.chapter, record.dataset, record.quantity, record.model, record.attack)
+    return (*map(str, names), str(record.made_on), parameters)
 
 
 def same_images(a: Record, b: Record, first: Build, second: Build) -> bool:

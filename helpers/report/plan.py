@@ -53,7 +53,7 @@ class Job:
     def outdated(self, run: Run) -> list[str] | None:
         """Why the run's executed notebook cannot be reused: [] if it can, None if there is none."""
         entry = stamps.read(self.output, run.slug)
-        return stamps.outdated(entry, self.stamp(run), self.output, run)
+        return stamps.outdated(entry, self.stamp(run), self.output)
 
 
 def why(causes: list[str] | None) -> str:

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 
 from helpers import paths
-from helpers.evaluation import Record, on_itself, plain, read_records, select
-from helpers.files import RECORDS, remove_if_empty, write_atomically
+from helpers.attacks import ATTACKS
+from helpers.evaluation.identity import ORIGINAL, ModelId
+from helpers.evaluation.records import WORST_RUNG, Record, read_records
+from helpers.files import remove_if_empty, write_atomically
+from helpers.findings.claims import judge_all
+from helpers.findings.evidence import Evidence
+from helpers.findings.headlines import headlines
+from helpers.findings.reported import kept_first
 from helpers.parameters import ParameterError
 from helpers.profiles import load_profile
 from helpers.report.manifest import run_entry
 from helpers.report.output import Output, read_manifest
-from helpers.report.owned import TABLE
+from helpers.report.owned import TABLE, record_files
 
 MOST_BYTES = 30_000_000
 BEGIN, END = "<!-- results: written by build_report.sh --publish -->", "<!-- end of results -->"
 LARGE = "06_tiny_imagenet"
-COLUMNS = {"none": "clean", "fgsm": "FGSM", "bim": "BIM", "pgd": "PGD", "lbfgs": "L-BFGS"}
+COLUMNS = ("none", "fgsm", "bim", "pgd", "lbfgs")
 
 
 def publish(folder: Path, reports: Path | None = None, readme: Path | None = None) -> Path:
@@ -85,7 +92,9 @@ def publish(folder: Path, reports: Path | None = None, readme: Path | None = Non
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, copy)
     readme = readme or paths.PROJECT / "README.md"
-    text = with_results(readme.read_text(), results(part))  # before anything is replaced
+    text = with_results(
+        readme.read_text(encoding="utf-8"), results(part)
+    )  # before anything is replaced
     _remove(former)
     if target.exists():
         target.rename(former)
@@ -98,8 +107,7 @@ def publish(folder: Path, reports: Path | None = None, readme: Path | None = Non
 def _written(folder: Path) -> list[Path]:
     """List the files of a build, or of a published one, that publishing copies and may remove."""
     runs = (read_manifest(Output(folder)) or {"runs": {}})["runs"]
-    names = [name for run in runs.values() for name in run.get("records") or ()]
-    records = [folder / "records" / name for name in names if re.fullmatch(RECORDS, name)]
+    records = [folder / "records" / name for run in runs.values() for name in record_files(run)]
     tables = [path for path in folder.glob("tables/*") if re.fullmatch(TABLE, path.name)]
     return [folder / "report.html", folder / "manifest.json", *records, *sorted(tables)]
 
@@ -139,9 +147,6 @@ def with_results(text: str, table: str) -> str:
 
 def results(folder: Path) -> str:
     """Write the README's results from the records of a published build, as Markdown."""
-    from helpers.findings.claims import judge_all
-    from helpers.findings.headlines import headlines
-
     records = read_records(folder, arrays=True)
     manifest = read_manifest(Output(folder))
     lines = [
@@ -150,62 +155,58 @@ def results(folder: Path) -> str:
         f"[page](reports/{manifest['profile']}/report.html). Accuracy in percent; attacks made on the "
         "tested model unless said.",
         "",
-        "| data | model | ε | " + " | ".join(COLUMNS.values()) + " |",
-        "|---|---|---:|" + "---:|" * len(COLUMNS),
-    ]
-    shown = select(records, quantity="bagging") + select(records, chapter=LARGE)
-    for dataset in dict.fromkeys(r.dataset for r in shown):
-        lines += [_row(dataset, name, found) for name, found in _models(records, dataset)]
-    said = headlines(records, judge_all(records))
-    lines += [
+        *table(records),
         "",
-        *(f"* {getattr(text, 'striptags', lambda text=text: text)()}" for text in said),
+        *(f"* {getattr(text, 'striptags', lambda text=text: text)()}" for text in said(records)),
         "",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _models(records: Sequence[Record], dataset: str):
-    """Find the records of each model's row."""
-    from helpers.experiment.ladder import WORST_RUNG
-    from helpers.figures import name_of
-    from helpers.findings.reported import PER_BATCH, kept_first
-
-    accuracies = select(records, dataset=dataset, quantity="accuracy")
-    main = plain(accuracies)
-    about = select(records, dataset=dataset, quantity="bagging")
-    alone = "05_retraining" if about else LARGE
-    single = select(on_itself(main), chapter=alone)
-    rows = {"original": select(single, model="original")}
-    if about:
-        size = about[0].values["n_members"]
-        held = select(main, chapter="04_ensembles", model="ensemble")
-        transfer = {"n_members": size, "made_on": "original", "vote": "mean"}
-        rows |= {
-            f"ensemble of {size}, attack on original": select(held, **transfer),
-            f"ensemble of {size}": select(held, white_box=True),
-            f"ensemble of {size}, worst of its ladder": select(accuracies, rung=WORST_RUNG),
-        }
-    else:
-        rows |= {
-            "noise and subsampling": select(single, model="member 1"),
-            "ensemble, attack on original": select(main, model="ensemble", vote="mean"),
-            "ensemble": select(single, model="ensemble", white_box=True),
-        }
-    histories = select(records, dataset=dataset, chapter=alone)
-    for model in (f"retrained {a}{way}" for way in ("", PER_BATCH) for a in ("fgsm", "bim", "pgd")):
-        first = ", examples of the original" if kept_first(histories, model) else ""
-        rows[name_of(model) + first] = select(single, model=model)
-    for title, found in rows.items():
-        if found:
-            yield title, {r.attack: r for r in found if r.attack in COLUMNS}
+def said(records: Sequence[Record]) -> list[str]:
+    """Say what came out, as the page's head does."""
+    return headlines(records, judge_all(records))
 
 
-def _row(dataset: str, title: str, found: dict[str, Record]) -> str:
-    sizes = {r.parameters["epsilon"] for r in found.values() if "epsilon" in r.parameters}
-    cells = [
-        f"{100 * found[attack].values['accuracy']:.1f}" if attack in found else "–"
-        for attack in COLUMNS
+def table(records: Sequence[Record]) -> list[str]:
+    """List how often each main model is right, under attacks made on itself and on the original."""
+    names = [ATTACKS[name].label if name != "none" else "clean" for name in COLUMNS]
+    lines = [f"| data | model | ε | {' | '.join(names)} |", "|---|---|---:|" + "---:|" * len(names)]
+    evidence = Evidence(records)
+    shown = evidence.find("bagging") + evidence.find("accuracy", chapter=LARGE)
+    for dataset in dict.fromkeys(record.dataset for record in shown):
+        lines += [_row(dataset, name, found) for name, found in _models(evidence, dataset)]
+    return lines
+
+
+def _models(evidence: Evidence, dataset: str) -> Iterator[tuple[str, dict[str, Record]]]:
+    """Find the accuracies of each row: of each model in one chapter, and so on the same images."""
+    bagging = evidence.one("bagging", dataset=dataset)
+    alone = {"chapter": "05_retraining" if bagging else LARGE}
+    here = {"chapter": "04_ensembles" if bagging else LARGE}
+    ensemble, size = {"kind": "ensemble"}, "ensemble"
+    if bagging:
+        ensemble["n_members"] = bagging.values["n_members"]
+        size = f"ensemble of {bagging.values['n_members']}"
+    rows = [
+        ("original", ORIGINAL, alone),
+        ("noise and subsampling", {"kind": "member", "member": 1}, alone),
+        (f"{size}, attack on original", ensemble, here | {"made_on": ORIGINAL}),
+        (size, ensemble, here),
+        (f"{size}, worst of its ladder", ensemble, {"rung": WORST_RUNG}),
     ]
-    epsilons = ", ".join(f"{e:g}" for e in sorted(sizes))
-    return f"| {dataset} | {title} | {epsilons} | {' | '.join(cells)} |"
+    histories = evidence.find("history", dataset=dataset, **alone)
+    for when, attack in product(("epoch", "batch"), ("fgsm", "bim", "pgd")):
+        first = ", examples of the original" if kept_first(histories, attack, when) else ""
+        model = ModelId(kind="original", retrained_on=attack, regenerate=when)
+        rows.append((f"{model}{first}", model, alone))
+    for title, model, about in rows:
+        found = {a: evidence.accuracy(dataset, model, a, **about) for a in COLUMNS}
+        if any(found.values()):
+            yield title, {attack: record for attack, record in found.items() if record}
+
+
+def _row(dataset: str, title: str, found: Mapping[str, Record]) -> str:
+    sizes = sorted({r.parameters["epsilon"] for r in found.values() if "epsilon" in r.parameters})
+    cells = [f"{100 * found[a].values['accuracy']:.1f}" if a in found else "–" for a in COLUMNS]
+    return f"| {dataset} | {title} | {', '.join(f'{e:g}' for e in sizes)} | {' | '.join(cells)} |"

@@ -7,7 +7,7 @@ from helpers.experiment.provenance import git
 # Where there is no git to ask, and beside what it knows: its own folder, and the environment.
 KNOWN = (
     ".ci", ".git", ".github", ".venv", "benchmarks", "data", "helpers", "notebooks", "profiles",
-    "reports", "tests",
+    "reports", "scripts", "tests",
 )  # fmt: skip
 
 

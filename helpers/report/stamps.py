@@ -6,30 +6,26 @@ It is kept in the metadata of the executed notebook: the two appear in one renam
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from helpers import paths
-from helpers.code import onednn
+from helpers.code import onednn, text_digest
+from helpers.data.readers import FOLDERS as REAL_DATA
+from helpers.evaluation.records import FOLDERS
 from helpers.files import file_digest, trouble, walk
-from helpers.parameters import ParameterError
+from helpers.parameters import CHAPTERS, ParameterError
 from helpers.profiles import Run, notebook_cells
 from helpers.report.output import Output
 
-FINDINGS = "09_findings"  # reads the records of all other chapters
+FINDINGS = CHAPTERS[-1]  # reads the records of all other chapters
 # Where things lie, and what may be dear, changes no result.
-NO_RESULT = ("data_dir", "output_dir", "store_dir", "allow_expensive")
-REAL_DATA = {
-    "mnist": "mnist",
-    "cifar10": "cifar-10-batches-bin",
-    "tiny_imagenet": "tiny-imagenet-200",
-}
+NO_RESULT = (*FOLDERS, "allow_expensive")
 PACKAGES = ("tensorflow", "keras", "numpy", "matplotlib", "adversarial-robustness-toolbox")
 KEY = "report"  # in the executed notebook's metadata
 
@@ -44,28 +40,16 @@ def _source(chapter: str) -> str:
     return _digest(notebook_cells(chapter))
 
 
-def code_fingerprint(source: str) -> str:
-    """Digest what Python code does: neither comments, nor layout, nor docstrings count."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        owners = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-        if isinstance(node, owners) and body and ast.get_docstring(node, clean=False) is not None:
-            node.body = body[1:]
-    return _digest(ast.dump(tree))
-
-
-@lru_cache(maxsize=1)
 def _helpers() -> str:
     # The library only: the report package changes how results are shown, not the results.
     folder = paths.PROJECT / "helpers"
-    names = sorted(path.relative_to(folder) for path in folder.rglob("*.py"))
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.py")}
     return _digest(
-        [
-            (str(name), code_fingerprint((folder / name).read_text(encoding="utf-8")))
-            for name in names
-            if name.parts[0] != "report"
-        ]
+        {
+            name: text_digest(path.read_text(encoding="utf-8"))
+            for name, path in files.items()
+            if not name.startswith("report/")
+        }
     )
 
 
@@ -121,10 +105,14 @@ def look_again() -> None:
 
 
 def records(output: Output, run: Run) -> dict[str, str]:
-    """Digest the files of a run's records, by name."""
+    """Digest the files of a run's records, by name; what they cost is not among them."""
     table = output.records(run)
-    both = (table, table.with_suffix(".npz"))
-    return {path.name: file_digest(path) for path in both if path.is_file()}
+    return _digests(output, (table.name, table.with_suffix(".npz").name))
+
+
+def _digests(output: Output, names: Iterable[str]) -> dict[str, str]:
+    files = {name: output.folder / "records" / name for name in names}
+    return {name: file_digest(path) for name, path in files.items() if path.is_file()}
 
 
 def read(output: Output, slug: str) -> dict[str, Any] | None:
@@ -134,7 +122,8 @@ def read(output: Output, slug: str) -> dict[str, Any] | None:
         entry = content["metadata"][KEY]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return entry if isinstance(entry, dict) and "stamp" in entry else None
+    whole = isinstance(entry, dict) and {"stamp", "records"} <= entry.keys()
+    return entry if whole else None
 
 
 def stamp(run: Run, output: Output, data_dir: Path, others: tuple[Run, ...]) -> dict[str, str]:
@@ -164,7 +153,7 @@ def stamp(run: Run, output: Output, data_dir: Path, others: tuple[Run, ...]) -> 
         entries = {other: read(output, other.slug) for other in others}
         result["other chapters"] = _digest(
             {
-                other.slug: entry and [entry["stamp"], records(output, other)]
+                other.slug: entry and [entry["stamp"], _digests(output, entry["records"])]
                 for other, entry in entries.items()
             }
         )
@@ -172,13 +161,13 @@ def stamp(run: Run, output: Output, data_dir: Path, others: tuple[Run, ...]) -> 
 
 
 def outdated(
-    entry: Mapping[str, Any] | None, wanted: Mapping[str, str], output: Output, run: Run
+    entry: Mapping[str, Any] | None, wanted: Mapping[str, str], output: Output
 ) -> list[str] | None:
     """Name what differs from the executed notebook; empty if it can be reused, None if absent."""
     if entry is None:
         return None
     kept = entry["stamp"]
     causes = [cause for cause in {**wanted, **kept} if kept.get(cause) != wanted.get(cause)]
-    if entry.get("records") != records(output, run):
+    if entry["records"] != _digests(output, entry["records"]):
         causes.append("records")
     return causes

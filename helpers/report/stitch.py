@@ -76,8 +76,9 @@ def _references(chapters: Sequence[Chapter]) -> list[dict[str, str | None]]:
     """Link figures, tables, claims and cited works by their names; lists the works that are cited."""
     ids = links.page_ids((c.slug, c.run.dataset, c.soup) for c in chapters)
     known, cited = citations.read_references(), {REPORT}
+    numbers = links.item_numbers(chapter.soup for chapter in chapters)
     for chapter in chapters:
-        find = partial(links.find_item, dataset=chapter.run.dataset, ids=ids)
+        find = partial(links.find_number, dataset=chapter.run.dataset, ids=ids, numbers=numbers)
         cited |= citations.link_names(chapter.soup, find, ids, known)
     return [
         {"id": citations.identity(name), "url": None, **known[name]}
@@ -133,6 +134,7 @@ def build_page(
             "started": None,
             "seconds": None,
             "peak_memory_mib": None,
+            "pieces": None,
             **manifest["runs"].get(chapter.slug, {}),
             "name": chapter.run.name,
             "parameters": {"seed": "", **chapter.run.parameters},
@@ -144,7 +146,7 @@ def build_page(
         line=_line(manifest, chapters),
         chapters=chapters,
         manifest=manifest,
-        style=Markup((TEMPLATES / "style.css").read_text()),
+        style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=script_hash(script),
         headlines=_headlines(chapters),

@@ -1,4 +1,4 @@
-# Sourced by build_report.sh and run_tests.sh: `set_up PROJECT` makes PROJECT/.venv from the lock.
+# Sourced by build_report.sh, run_tests.sh and benchmarks/run.sh: `set_up PROJECT` makes PROJECT/.venv from the lock.
 #
 # The stamp .venv/.set-up holds a checksum of what the environment was made from. Without the right
 # one the environment is completed; after a set-up that was cut off, or when the Python that it was made

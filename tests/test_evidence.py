@@ -1,0 +1,181 @@
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made_up import (
+    ORIGINAL,
+    accuracy,
+    again,
+    bagging,
+    ensemble,
+    ladder,
+    member,
+    retrained,
+    retraining,
+)
+
+from helpers.evaluation.identity import ModelId
+from helpers.evaluation.records import Record
+from helpers.findings.evidence import Ambiguous, Evidence, UnknownName
+
+EVIDENCE = Evidence(bagging() + ladder() + retraining())
+
+
+def test_an_accuracy_is_found_by_what_it_is():
+    asked = {
+        0.6: (ensemble(10), "bim", {"made_on": ORIGINAL}),
+        0.5: ({"kind": "ensemble", "n_members": 10}, "bim", {"made_on": member(6)}),
+        0.3: (ensemble(10), "bim", {"rung": "all of these, worst"}),
+        0.7: ({"kind": "original", "retrained_on": "bim", "regenerate": "epoch"}, "bim", {}),
+        0.85: (retrained("bim"), "bim", {"made_on": ORIGINAL}),
+        0.01: (retrained("bim"), "bim", {"sweep": "epsilon"}),
+    }
+    for share, (of, under, about) in asked.items():
+        assert EVIDENCE.accuracy("mnist", of, under, **about).values["accuracy"] == share
+    assert EVIDENCE.accuracy("mnist", ensemble(10), "bim").made_on == ensemble(10)
+
+
+def test_what_was_not_measured_is_none():
+    assert EVIDENCE.accuracy("cifar10", ORIGINAL) is None
+    assert EVIDENCE.accuracy("mnist", ensemble(7)) is None
+    assert EVIDENCE.accuracy("mnist", ORIGINAL, "square") is None
+    assert EVIDENCE.accuracy("mnist", ORIGINAL, chapter="06_tiny_imagenet") is None
+    assert EVIDENCE.gap("mnist", {"of": ORIGINAL}, {"of": ensemble(7)}) is None
+    assert Evidence([]).accuracy("mnist", ORIGINAL) is None
+    assert Evidence([]).frame.empty
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda e: e.accuracy("mnist", {"kind": "ensemble", "size": 10}),
+        lambda e: e.accuracy("mnist", "original"),
+        lambda e: e.accuracy("mnist", ORIGINAL, "bmi"),
+        lambda e: e.accuracy("mnist", ORIGINAL, made_on="the original model"),
+        lambda e: e.accuracy("mnist", ORIGINAL, chapter="07_beyond"),
+        lambda e: e.accuracy("mnist", ORIGINAL, "bim", source="original"),
+        lambda e: e.find("acuracy"),
+        lambda e: e.trainings("mnist", ORIGINAL, "bmi"),
+    ],
+)
+def test_a_name_that_nothing_has_is_an_error_even_where_nothing_was_measured(ask):
+    for evidence in (EVIDENCE, Evidence([])):
+        with pytest.raises(UnknownName, match=r"there are|expected"):
+            ask(evidence)
+
+
+def test_a_model_that_cannot_be_is_an_error():
+    with pytest.raises(ValueError, match="kind = 'orignal'"):
+        EVIDENCE.accuracy("mnist", {"kind": "orignal"})
+
+
+def test_ensembles_without_a_number_are_the_largest_and_none_of_one_member():
+    def alone(*sizes):
+        rows = [
+            accuracy("07_attacks_on_defences", "mnist", ensemble(k), "none", k / 10) for k in sizes
+        ]
+        return Evidence(rows).accuracy("mnist", {"kind": "ensemble"})
+
+    assert alone(2, 5).model == ensemble(5)
+    assert alone(1) is None
+
+
+def test_where_chapters_measured_the_same_the_most_images_count():
+    few = accuracy("03_attacks", "mnist", ORIGINAL, "none", 0.9, 100)
+    most = accuracy("02_models", "mnist", ORIGINAL, "none", 0.8, 500)
+    assert Evidence([few, most]).accuracy("mnist", ORIGINAL) == most
+
+
+def test_where_chapters_have_other_settings_one_must_be_named():
+    one = accuracy("03_attacks", "mnist", ORIGINAL, "bim", 0.5, made_on=ORIGINAL, epsilon=0.1)
+    evidence = Evidence([one, again(one, 0.2, chapter="04_ensembles", parameters={"epsilon": 0.2})])
+    with pytest.raises(Ambiguous, match="epsilon"):
+        evidence.accuracy("mnist", ORIGINAL, "bim")
+    assert evidence.accuracy("mnist", ORIGINAL, "bim", epsilon=0.2).values["accuracy"] == 0.2
+    assert evidence.accuracy("mnist", ORIGINAL, "bim", chapter="03_attacks") == one
+
+
+def test_a_pair_is_of_the_same_images_and_size():
+    clean = [
+        accuracy(c, "mnist", ORIGINAL, "none", 0.9, n)
+        for c, n in (("02_models", 500), ("03_attacks", 99))
+    ]
+    bim = accuracy("03_attacks", "mnist", ORIGINAL, "bim", 0.5, 99, ORIGINAL, epsilon=0.1)
+    questions = {"of": ORIGINAL}, {"of": ORIGINAL, "under": "bim"}
+    a, b = Evidence([*clean, bim]).pair("mnist", *questions)
+    assert (a, b) == (clean[1], bim)
+    fgsm = again(bim, attack="fgsm", parameters={"epsilon": 0.2})
+    asked = {"of": ORIGINAL, "under": "fgsm"}
+    assert Evidence([bim, fgsm]).pair("mnist", questions[1], asked) is None
+
+
+def test_a_gap_is_paired_where_the_images_are_shared():
+    same = EVIDENCE.gap(
+        "mnist", {"of": retrained("bim")}, {"of": ORIGINAL, "chapter": "05_retraining"}
+    )
+    assert same.value == pytest.approx(0.05)
+    rows = [again(r, n=1000) if r.model == ORIGINAL else r for r in retraining()]
+    apart = Evidence(rows).gap("mnist", {"of": retrained("bim")}, {"of": ORIGINAL})
+    assert apart.high - apart.low > same.high - same.low
+
+
+def test_trainings_are_told_by_seed_and_by_what_the_attack_was_made_on():
+    def repeat(seed, share, made_on):
+        id = replace(ensemble(3), training_seed=seed)
+        return Record("c", "mnist", "repeat", id, "bim", made_on, {}, 0, {"accuracy": share})
+
+    evidence = Evidence(
+        [repeat(0, 0.5, ORIGINAL), repeat(1, 0.6, ORIGINAL), repeat(0, 0.1, ensemble(3))]
+    )
+    assert evidence.trainings("mnist", ensemble(3), "bim", ORIGINAL) == {0: 0.5, 1: 0.6}
+    assert evidence.trainings("mnist", ensemble(3), "bim") == {0: 0.1}
+    asked = {"of": ensemble(3), "under": "bim"}
+    assert evidence.gap_over_trainings("mnist", asked | {"made_on": ORIGINAL}, asked) is None
+    difference, number = evidence.gap_over_trainings("mnist", *[asked | {"made_on": ORIGINAL}] * 2)
+    assert (difference.value, number) == (0, 2)
+
+
+def test_the_frame_has_a_row_for_each_record_and_a_column_for_each_field():
+    row = EVIDENCE.frame[EVIDENCE.frame["parameters.rung"].notna()].iloc[0]
+    assert len(EVIDENCE.frame) == len(EVIDENCE.records)
+    assert (row["model.n_members"], row["made_on.kind"], row["itself"]) == (10, None, False)
+
+
+def test_data_sets_stand_for_the_reports():
+    rows = [Record("c", name, "data") for name in ("shapes", "digits", "mnist", "mine")]
+    assert Evidence(rows).standing_for("mnist") == ["mnist", "digits"]
+    assert Evidence(rows[:2]).standing_for("mnist") == ["digits"]
+    assert Evidence(rows).standing_for("tiny_imagenet") == []
+
+
+def test_a_model_of_ones_own_is_left_out_with_all_that_its_chapter_measured():
+    own = Record("03_attacks", "mnist", "own_model")
+    other = accuracy("04_ensembles", "mnist", ORIGINAL, "none", 0.5)
+    mine = accuracy("03_attacks", "mnist", ORIGINAL, "none", 0.4)
+    assert Evidence([own, mine, other]).without_own_models().records == [other]
+
+
+def test_answers_image_by_image_come_with_a_pair():
+    a, b = EVIDENCE.pair("mnist", {"of": ensemble(10)}, {"of": ensemble(1)})
+    assert np.array_equal(a.arrays["correct"] & b.arrays["correct"], b.arrays["correct"])
+
+
+def test_judging_needs_no_keras_and_no_figures():
+    code = (
+        "import sys, helpers.findings.claims, helpers.findings.headlines\n"
+        "heavy = ('keras', 'tensorflow', 'matplotlib', 'helpers.figures')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+
+
+def test_a_model_id_and_its_fields_ask_the_same():
+    id = ModelId(kind="member", member=6)
+    asked = {"under": "bim", "made_on": {"kind": "original"}}
+    first, second = (
+        EVIDENCE.accuracy("mnist", of, **asked) for of in (id, {"kind": "member", "member": 6})
+    )
+    assert first == second is not None
