@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks import machine, peers, scipy_lbfgs
 from helpers.attacks import steps
-from helpers.data import datasets
+from helpers.data import load
 from helpers.defences import bagging
 from helpers.models import gradients
 from helpers.models import networks, training
@@ -50,7 +50,7 @@ def subject(name: str, data_dir: Path | None, n_images: int) -> Subject:
     real = data_dir is not None
     name = name if real else STAND_INS[name]
     epsilon, epochs = SETTINGS[name]
-    data = datasets.load(name, data_dir=data_dir, n_train=20000 if real else 0, n_test=0, seed=0)
+    data = load(name, data_dir=data_dir, n_train=20000 if real else 0, n_test=0, seed=0)
     architecture = networks.architecture_for(data.input_shape)
     training = {
         "epochs": epochs, "batch_size": 128, "learning_rate": 0.001, "patience": 3,
@@ -255,7 +255,7 @@ def main(data_dir: Path | None, quick: bool, output: Path, chosen: tuple[str, ..
         "",
         "",
     ]
-    kept = parts(output.read_text()) if chosen and output.is_file() else {}
+    kept = parts(output.read_text(encoding="utf-8")) if chosen and output.is_file() else {}
     for name in chosen or SECTIONS:
         lines = measure[name]()
         kept[lines[0]] = "\n".join([*lines, ""])

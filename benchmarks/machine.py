@@ -25,7 +25,7 @@ def describe() -> list[str]:
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
-        names = [row for row in info.read_text().splitlines() if row.startswith("model name")]
+        names = [row for row in info.read_text(encoding="utf-8").splitlines() if row.startswith("model name")]
         cpu = names[0].partition(":")[2].strip() if names else cpu
     memory = psutil.virtual_memory().total / 2**30
     return [

@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # for all else TensorFlow, which takes seconds, waits until i
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from helpers.data.datasets import Dataset
+    from helpers.data.dataset import Dataset
     from helpers.experiment.experiment import Experiment
     from helpers.experiment.scores import Scores
     from helpers.experiment.subjects import Images, Subject

@@ -116,7 +116,7 @@ def _read(name: str) -> dict[str, Any]:
             f"no profile {name!r}{suggest(name, profile_names())}; there are "
             f"{', '.join(profile_names())}"
         )
-    content = yaml.safe_load(path.read_text())
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
     expected = {"purpose", "common", "datasets", "chapters", "runs"}
     if not isinstance(content, dict) or set(content) - {"minutes"} != expected:
         raise ParameterError(

@@ -42,8 +42,8 @@ class Case:
 
 
 STEPS = {"epsilon": EPSILON, "alpha": 0.04, "steps": 6}
-SEARCH = {"c_steps": 5, "max_iterations": 30}
-OUTSIDE = {"iterations": 30, "seed": 0}
+SEARCH = {"c_steps": 4, "max_iterations": 20}
+OUTSIDE = {"iterations": 20, "seed": 0}
 CASES = {
     "none": Case(fools=False),
     "noise": Case({"epsilon": EPSILON, "seed": 0}, fools=False),
@@ -53,7 +53,7 @@ CASES = {
     "targeted_bim": Case(STEPS | {"seed": 0}, targeted="always", close=1e-6),
     "pgd": Case(STEPS | {"restarts": 2, "seed": 0}, targeted="option", close=1e-6),
     "lbfgs": Case(SEARCH | {"seed": 0}, targeted="always", close=5e-3),
-    "untargeted_lbfgs": Case(SEARCH | {"n_candidates": 2}, close=5e-3),
+    "untargeted_lbfgs": Case(SEARCH, close=5e-3),
     "square": Case({"epsilon": EPSILON} | OUTSIDE),
     "auto_pgd": Case({"epsilon": EPSILON} | OUTSIDE),
     "cw": Case(OUTSIDE),
@@ -128,7 +128,7 @@ def test_the_loss_of_the_targets_falls(name):
 @rows(lambda case, name: case.close is not None)
 def test_the_batch_size_changes_nothing_beyond_rounding(name):
     model, x, y = trained()
-    x, y = x[:9], y[:9]
+    x, y = x[:6], y[:6]
     whole = craft(name, model, x, y)
     for size in (1, 4):
         parts = craft(name, model, x, y, batch_size=size)
@@ -136,12 +136,12 @@ def test_the_batch_size_changes_nothing_beyond_rounding(name):
         np.testing.assert_array_equal(parts.success, whole.success)
 
 
-@rows(lambda case, name: "seed" in case.settings)
+@rows(lambda case, name: "seed" in case.settings and name != "cw")  # which draws nothing
 def test_the_seed_decides(name):
     model, x, y = trained()
-    first, again, other = (craft(name, model, x[:9], y[:9], seed=s).x_adv for s in (1, 1, 2))
+    first, again, other = (craft(name, model, x[:6], y[:6], seed=s).x_adv for s in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
-    assert name == "cw" or (first != other).any()  # it draws nothing
+    assert (first != other).any()
 
 
 @ALL

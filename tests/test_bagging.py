@@ -1,10 +1,11 @@
+"""Bagging with noise, the ensemble as one model, and votes."""
+
 import keras
 import numpy as np
 import pytest
 from small_models import SHAPE, blobs, images, linear_model, small_network
 
 from helpers.attacks import steps
-from helpers.models import gradients
 from helpers.defences.bagging import (
     Ensemble,
     add_noise,
@@ -14,6 +15,7 @@ from helpers.defences.bagging import (
     train_member,
     vote,
 )
+from helpers.models import gradients
 
 TRAINING = {
     "epochs": 2, "batch_size": 32, "learning_rate": 0.01, "patience": 3, "validation_fraction": 0.2,

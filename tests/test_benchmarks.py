@@ -5,8 +5,8 @@ from small_models import blobs, small_network
 
 from benchmarks import __main__ as benchmark
 from benchmarks import machine, scipy_lbfgs
-from helpers.models import networks, training
 from helpers.attacks.lbfgs_attack import lbfgs
+from helpers.models import networks, training
 
 
 def test_operations_of_the_table_2_network():

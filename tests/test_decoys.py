@@ -9,21 +9,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.settings import ParameterError
 from test_publish import build, readme  # noqa: F401 (fixtures)
 from test_report import wait_for
 
+from helpers.experiment.pieces import Piece, Request
+from helpers.experiment.store import Store
+from helpers.parameters import ParameterError
 from helpers.report.output import FORMAT, Output
 from helpers.report.owned import clear, remove_left_overs, remove_run
 from helpers.report.publish import publish
-from helpers.settings import ParameterError
-from helpers.experiment.store import Store
+from helpers.report.stamps import KEY
 
 NAMES = (
     "notes.txt", "report.pdf", "manifest.txt", "film.part", ".notes.txt.1.abcdefgh.tmp",
     "notebooks/thesis.ipynb", "notebooks/01_data-copy.ipynb", "notebooks/.ipynb_checkpoints/a.ipynb",
-    "records/notes.txt", "records/thesis/accuracy-0123456789.json",
-    "records/01_data/notes.txt", "records/01_data/notes.json", "records/01_data/plots/a.png",
-    "records/02_models-digits/notes.txt", "records/02_models-shapes/.hidden",
+    "records/notes.txt", "records/thesis/01_data-01234567.csv", "records/mine.csv",
+    "records/01_data/notes.json", "records/01_data-0123456.csv", "records/01_data-0123456x.npz",
+    "records/02_models-digits-notes.csv", "records/03_attacks-digits-01234567.npz",
+    "records/01_data-01234567.pieces.csv", "records/02_models-shapes/.hidden",
     "logs/mine.log", "logs/01_data.txt",
     "figures/figure-notes.png", "figures/figure-1-digits.txt", "figures/figure-1-digits-mine.svg",
     "tables/table-mine.csv", "tables/table-1-digits.ods",
@@ -43,6 +47,10 @@ def place(folder: Path) -> dict[Path, bytes]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return decoys
+
+
+def piece() -> Piece:
+    return Piece("images", "arrays", {"k": 1}, (), (), Request("images", {}, 0, {}))
 
 
 def check(decoys: dict[Path, bytes]) -> None:
@@ -89,7 +97,7 @@ def test_fresh_removes_the_pieces_of_the_store_and_what_they_left(tmp_path):
     output = Output(tmp_path / "project" / "build" / "quick")
     store = Store(output.store)
     before = set(output.store.iterdir())
-    store.arrays("images", {"k": 1}, lambda: {"a": np.ones(3)}, code=[])
+    store.arrays(piece(), lambda: {"a": np.ones(3)})
     parked = output.store / "digits-original-0123456789abcdef.keras.checkpoint"
     parked.mkdir()
     (parked / "state.json").write_text("{}")
@@ -105,7 +113,7 @@ def test_what_a_killed_build_had_begun_to_write_goes(tmp_path):
     decoys = place(output.folder)
     begun = [
         output.folder / ".manifest.json.abcd_123.tmp",
-        output.folder / "records" / "01_data" / ".size-0123456789.json.abcd_123.tmp",
+        output.folder / "records" / ".01_data-01234567.pieces.csv.abcd_123.tmp",
         output.folder / "figures" / ".figure-1-digits.svg.abcd_123.tmp",
     ]
     for path in begun:
@@ -121,7 +129,7 @@ def test_what_a_killed_build_had_begun_to_write_goes(tmp_path):
 
 def test_fresh_leaves_no_empty_folder_of_its_own(tmp_path):
     output = Output(tmp_path)
-    Store(output.store).arrays("images", {}, lambda: {"a": np.ones(3)}, code=[])
+    Store(output.store).arrays(piece(), lambda: {"a": np.ones(3)})
     clear(output, [])
     assert not output.store.exists()
 
@@ -153,7 +161,7 @@ def test_only_a_runs_own_name_is_removed(tmp_path, slug):
 
 def test_a_link_out_of_the_folder_is_not_followed(tmp_path):
     elsewhere, output = tmp_path / "elsewhere", Output(tmp_path / "out")
-    names = ("notebooks/01_data.ipynb", "records/01_data/size-0123456789.json", "logs/01_data.log")
+    names = ("notebooks/01_data.ipynb", "records/01_data-01234567.csv", "logs/01_data.log")
     decoys = {elsewhere / name: b"mine" for name in names}
     for path, content in decoys.items():
         path.parent.mkdir(parents=True)
@@ -198,3 +206,30 @@ def test_publishing_copies_and_replaces_only_what_is_its_own(build, readme, tmp_
     (tmp_path / "reports" / "standard" / "records" / "notes.txt").unlink()
     publish(build, tmp_path / "reports", readme)
     assert {path.name for path in (tmp_path / "reports").iterdir()} == {"standard", "index.html"}
+
+
+def test_records_that_no_stamp_lists_stay(tmp_path):
+    """An executed notebook names what it wrote: not what somebody put there under such a name."""
+    output = Output(tmp_path)
+    listed = [
+        "01_data-01234567.csv",
+        "01_data-01234567.npz",
+        "02_models-mnist-01234567.csv",
+        "../a.csv",
+    ]
+    pieces = {"file": "01_data-01234567.pieces.csv"}
+    stamp = {"stamp": {}, "records": dict.fromkeys(listed, ""), "pieces": pieces}
+    for name in ("a.csv", "records/01_data-89abcdef.csv", "records/01_data-89abcdef.pieces.csv"):
+        (output.folder / name).parent.mkdir(exist_ok=True)
+        (output.folder / name).touch()
+    for name in (*listed, pieces["file"]):
+        (output.folder / "records" / name).touch()
+    output.notebook("01_data").parent.mkdir()
+    output.notebook("01_data").write_text(json.dumps({"cells": [], "metadata": {KEY: stamp}}))
+    remove_run(output, "01_data")
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.csv")} == {
+        "a.csv",
+        "records/01_data-89abcdef.csv",
+        "records/01_data-89abcdef.pieces.csv",
+        "records/02_models-mnist-01234567.csv",
+    }

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from helpers import figures
-from helpers.models import networks, training
+from helpers.models import networks
 
 IMAGES = np.random.default_rng(0).random((4, 8, 8, 1))
 

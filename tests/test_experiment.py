@@ -1,28 +1,16 @@
-"""The report's experiments, on very small trainings of the real networks."""
+"""What an experiment hands out, on very small trainings of the real networks."""
+
+import json
 
 import numpy as np
 import pytest
+from small_experiment import Small, experiment
 
-from helpers.experiment import experiment
+from helpers.attacks import ATTACKS
+from helpers.evaluation.identity import ORIGINAL
+from helpers.experiment.experiment import Experiment
+from helpers.experiment.pieces import Piece, Request, in_order
 from helpers.models import gradients
-from helpers.experiment import store
-from helpers.evaluation import Records, one
-from helpers.experiment.experiment import Experiment, random_targets
-from helpers.parameters import validate
-from helpers.profiles import notebook_defaults
-
-SMALL = {
-    "n_train": 200, "n_test": 30, "epochs": 1, "epsilon": 0.2, "alpha": 0.05, "steps": 3,
-    "lbfgs_n_test": 4, "lbfgs_c_steps": 2, "lbfgs_iterations": 3,
-}  # fmt: skip
-BEYOND = {"n_members": 2, "retrain_epochs": 1, "retrained_members": 1, "restarts": 1,
-          "outside_n_test": 4, "outside_iterations": 10}  # fmt: skip
-
-
-def experiment(folder, **changes):
-    values = notebook_defaults("07_beyond") | SMALL | BEYOND
-    values |= {"lbfgs_n_train": 4, "store_dir": str(folder / "store")} | changes
-    return Experiment(validate("07_beyond", values))
 
 
 @pytest.fixture(scope="module")
@@ -35,66 +23,132 @@ def first(folder):
     return experiment(folder)
 
 
-def forbid(monkeypatch):
-    def trained(*args, **options):
-        raise AssertionError("this should have come from the store")
+def made(experiment):
+    """Names of what was made here and not loaded, in their order, without identities."""
+    return [
+        name.rpartition("-")[0].removeprefix(f"{experiment.data.name}-")
+        for name, card in experiment.store.used.items()
+        if card["made"]
+    ]
 
-    monkeypatch.setattr(experiments_module.models, "train", trained)
-    monkeypatch.setattr(Experiment, "_craft", trained)
+
+def test_what_is_asked_for_is_there_at_once_and_made_when_it_is_used(tmp_path):
+    new = experiment(tmp_path)
+    images = new.attacked("fgsm", new.ensemble(new.members()))
+    assert str(images.made_on) == "ensemble of 2"
+    assert made(new) == []
+    assert images.x_adv.shape == images.x.shape
+    assert made(new) == ["member_1", "member_2", "fgsm"]
 
 
-def test_a_second_chapter_finds_everything_in_the_store(folder, first, monkeypatch):
-    original = first.original()
-    images = first.attacked("fgsm", original)
-    logits = first.logits(original, images)
-    forbid(monkeypatch)
+def test_making_makes_each_once_and_what_is_needed_first(tmp_path):
+    new = experiment(tmp_path)
+    member, original = new.member(1), new.original()
+    images = [new.attacked("fgsm", subject) for subject in (member, original, member)]
+    retrained = new.retrained("fgsm")
+    new.make(retrained, {"a": images}, member)
+    assert made(new) == [
+        "original", "retrained_fgsm_epoch", "member_1", "fgsm", "fgsm",
+    ]  # fmt: skip
+    before = dict(new.store.used)
+    new.make(images, retrained)
+    assert new.store.used == before
+
+
+def test_a_second_chapter_finds_everything_in_the_store(folder, first):
+    images = first.attacked("bim", first.original())
+    logits = first.logits(first.original(), images)
     second = experiment(folder)
-    again = second.attacked("fgsm", second.original())
+    again = second.attacked("bim", second.original())
     np.testing.assert_array_equal(again.x_adv, images.x_adv)
     np.testing.assert_array_equal(second.logits(second.original(), again), logits)
+    assert made(second) == []
 
 
-def test_what_is_followed_can_be_measured_before(first):
+def test_a_request_in_plain_json_makes_the_same_elsewhere(tmp_path):
+    here = experiment(tmp_path)
+    other = here.with_seed(1)  # whose data are still those of seed 0
+    ensemble = here.ensemble([here.member(1), other.member(1)])
+    images = here.attacked("fgsm", ensemble, epsilon=0.1)
+    noise, retrained = here.attacked("noise"), other.retrained("fgsm", member=1)
+    pieces = in_order([*images.pieces, *noise.pieces, *retrained.pieces])
+    assert len(pieces) == 5
+    for piece in pieces:
+        told = json.loads(json.dumps(vars(piece.request)))
+        request = Request(**told)
+        there = Experiment(Small.model_validate(request.parameters))
+        there.content(Piece(piece.name, piece.kind, piece.key, piece.code, piece.needs, request))
+        assert here.store.has(piece)
+    expected = here.ensemble([here.member(1), other.member(1)]).model
+    slopes = gradients.loss_and_gradient(expected)(images.x, images.y)[1]
+    np.testing.assert_array_equal(
+        images.x_adv, np.clip(images.x + np.float32(0.1) * np.sign(slopes), 0, 1)
+    )
+    assert made(here) == []
+
+
+def test_a_model_of_another_seed_is_another_wherever_it_is_asked(first):
+    other = first.with_seed(1).original()
+    assert other.identity != first.original().identity
+    logits = first.logits(other, first.clean())
+    np.testing.assert_allclose(logits, gradients.logits(other.model, first.data.x_test), atol=1e-5)
+    assert (logits != first.logits(first.original(), first.clean())).any()
+    assert first.with_seed(1).data is first.data
+    assert first.p.seed == 0
+    assert first.with_seed(1).with_seed(0).original().identity == first.original().identity
+
+
+def test_a_model_is_loaded_once(folder):
+    second = experiment(folder)
+    assert second.member(1).model is second.member(1).model
+    assert second.member(1, sigma=0.1).model is second.member(1).model  # the chapter's own sigma
+    members = second.members()
+    assert second.ensemble(members).model.members[0] is members[0].model
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"epochs": 2}, {"seed": 1}, {"n_train": 110}, {"learning_rate": 0.002}, {"batch_size": 32}],
+    ids=str,
+)  # fmt: skip
+def test_what_decides_a_training_makes_another_model(folder, first, changes):
+    assert experiment(folder, **changes).original().identity != first.original().identity
+
+
+@pytest.mark.parametrize("changes", [{"epsilon": 0.21}, {"n_members": 3}, {"sigma": 0.2}], ids=str)
+def test_what_does_not_decide_it_makes_none(folder, first, changes):
+    assert experiment(folder, **changes).original().identity == first.original().identity
+
+
+def test_every_piece_of_an_ensembles_images_differs_by_what_it_depends_on(first):
+    members = first.members()
+    ways = [
+        first.attacked("fgsm", members[0]),
+        first.attacked("fgsm", members[1]),
+        first.attacked("fgsm", members[0], epsilon=0.1),
+        first.attacked("bim", members[0]),
+        first.attacked("fgsm", first.ensemble(members)),
+        first.attacked("fgsm", first.ensemble(members, combine="logits")),
+        first.attacked("fgsm", first.retrained("fgsm")),
+        first.attacked("fgsm", first.retrained("fgsm", regenerate="batch")),
+        first.attacked("fgsm", first.retrained("bim")),
+        first.attacked("fgsm", first.retrained("fgsm", member=1)),
+    ]
+    assert len({images.identity for images in ways}) == len(ways)
+
+
+@pytest.mark.parametrize("attack", [name for name, row in ATTACKS.items() if "art:" not in row.run])
+def test_every_attack_can_be_asked_for(first, attack):
     original = first.original()
-    row = first.followed(original)
-    assert list(row) == ["clean", "fgsm", "bim", "pgd"]
-    right = first.logits(original, first.attacked("bim", original)).argmax(-1) == first.data.y_test
-    assert row["bim"] == right.mean()
-
-
-def test_a_sweep_may_be_made_on_another_model(first, tmp_path):
-    records = Records(tmp_path, "07_beyond", "digits", {"seed": 0})
-    original, member = first.original(), first.member(1)
-    (found,) = first.sweep(records, member, "fgsm", [0.1], original)
-    assert found.parameters["source"] == "original"
-    images = first.attacked("fgsm", original, epsilon=0.1)
-    right = first.logits(member, images).argmax(-1) == first.data.y_test
-    np.testing.assert_array_equal(found.arrays["correct"], right)
-    assert [r.quantity for r in records.all] == ["accuracy"]  # the images are the original's
-
-
-def test_another_parameter_is_another_piece(folder, first, monkeypatch):
-    first.attacked("fgsm", first.original())
-    forbid(monkeypatch)
-    other = experiment(folder, epsilon=0.21)
-    with pytest.raises(AssertionError, match="from the store"):
-        other.attacked("fgsm", other.original())
-    with pytest.raises(AssertionError, match="from the store"):
-        experiment(folder, seed=1).original()
-    with pytest.raises(AssertionError, match="from the store"):
-        experiment(folder, n_train=210).original()
-
-
-def test_every_attack_is_checked_and_says_its_parameters(first):
-    original = first.original()
-    for attack in ("fgsm", "bim", "pgd", "noise"):
-        images = first.attacked(attack, original)
-        assert images.parameters["epsilon"] == 0.2
+    images = first.attacked(attack, original)
+    assert images.made_on == (None if attack in ("none", "noise") else ORIGINAL)
+    assert len(images.x) == len(images.y) == len(images.x_adv) == len(images.success)
+    assert len(images.y) == (4 if ATTACKS[attack].kind == "unbounded" else 30)
+    if ATTACKS[attack].bounded:
+        assert images.parameters.get("epsilon", 0.2) == 0.2
         assert np.abs(images.x_adv - images.x).max() <= 0.2 + 1e-6
-        assert images.success.all()
-    found = first.attacked("lbfgs", original)
-    assert len(found.y) == 4
-    np.testing.assert_array_equal(found.x, first.data.x_test[first.lbfgs_rows])
+    assert first.logits(original, images).shape == (len(images.y), 3)
 
 
 def test_another_epsilon_keeps_the_steps_ratio(first):
@@ -104,109 +158,74 @@ def test_another_epsilon_keeps_the_steps_ratio(first):
     np.testing.assert_array_equal(zero.x_adv, zero.x)
 
 
-def test_an_outside_attack_tells_where_it_found_nothing(first):
-    original = first.original()
-    images = first.attacked("cw", original)
-    assert len(images.x) == 4
-    fooled = first.logits(original, images).argmax(-1) != images.y
-    np.testing.assert_array_equal(images.success, fooled)
-    assert first.attacked("square", original).success.all()
-
-
-@pytest.mark.parametrize(("attack", "module"), [("cw", "outside_attacks"), ("lbfgs", "solver")])
-def test_new_code_of_an_attack_makes_new_predictions_too(
-    folder, first, monkeypatch, attack, module
-):
-    original = first.original()
-    first.logits(original, first.attacked(attack, original))
-    digest = store_module.code_digest
-
-    def changed(name):
-        return "changed" if name == f"helpers.{module}" else digest(name)
-
-    def blank(self, attack, model, x, *others):
-        return np.zeros_like(x), np.ones(len(x), bool)
-
-    monkeypatch.setattr(store_module, "code_digest", changed)
-    monkeypatch.setattr(Experiment, "_craft", blank)
-    later = experiment(folder)
-    images = later.attacked(attack, later.original())
-    expected = gradients.logits(original.model, np.zeros_like(images.x))
-    np.testing.assert_allclose(later.logits(original, images), expected, atol=1e-5)
-
-
 def test_noise_is_the_same_for_all_models(first):
-    sources = first.original(), first.member(1)
-    made = [first.attacked("noise", source) for source in sources]
-    np.testing.assert_array_equal(made[0].x_adv, made[1].x_adv)
+    made = [first.attacked("noise", source) for source in (first.original(), None)]
+    assert made[0].identity == made[1].identity
 
 
-def test_members_and_their_ensemble(first):
-    members = first.members()
-    assert [member.name for member in members] == ["member 1", "member 2"]
-    assert members[0].key != members[1].key
-    ensemble = first.ensemble(members)
-    clean = first.clean()
+def test_teams_and_recipes_share_nothing_but_the_data(first):
+    one = first.member(1)
+    others = [first.member(1, team=2), first.member(1, sigma=0.0), first.member(1, resample=False)]
+    assert [str(subject) for subject in others] == [
+        "member 1 of another team", "member 1, sigma=0", "member 1, resample=False",
+    ]  # fmt: skip
+    weights = one.model.get_weights()[0]
+    assert all((weights != other.model.get_weights()[0]).any() for other in others)
+
+
+def test_an_ensemble_is_the_mean_of_its_members(first):
+    members, clean = first.members(), first.clean()
     shares = [np.exp(first.logits(member, clean)) for member in members]
     shares = [share / share.sum(-1, keepdims=True) for share in shares]
     np.testing.assert_allclose(
-        np.exp(first.logits(ensemble, clean)), np.mean(shares, axis=0), atol=1e-5
+        np.exp(first.logits(first.ensemble(members), clean)), np.mean(shares, axis=0), atol=1e-5
     )
 
 
-@pytest.mark.parametrize("attack", ["fgsm", "lbfgs"])
+@pytest.mark.parametrize("attack", ["fgsm", "momentum_bim", "lbfgs"])
 def test_retraining_starts_from_the_original_and_changes_it(first, attack):
     original = first.original()
-    before = [weight.copy() for weight in original.model.get_weights()]
+    before = original.model.get_weights()
     retrained = first.retrained(attack, follow=attack == "fgsm")
-    assert retrained.name == f"retrained {attack}"
+    assert str(retrained) == f"retrained on {ATTACKS[attack].label}"
     assert (retrained.model.get_weights()[0] != before[0]).any()
-    for one_weight, other in zip(original.model.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(one_weight, other)
-    if attack == "fgsm":
-        assert {"clean", "fgsm", "bim"} <= set(retrained.history)
+    for weight, other in zip(original.model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, other)
+    followed = {"clean", "fgsm", "bim", "pgd"}
+    assert (followed <= set(retrained.history)) == (attack == "fgsm")
 
 
-def test_a_member_is_retrained_on_its_own_replicate(first):
-    subject = first.retrained("fgsm", member=1)
-    assert subject.name == "member 1 retrained fgsm"
-    assert subject.key != first.retrained("fgsm").key
+def test_retraining_takes_fewer_and_longer_steps_that_go_as_far(first):
+    (piece,) = first.retrained("pgd").pieces
+    settings = piece.request.arguments["settings"]
+    assert settings["steps"] == 2
+    assert settings["alpha"] * 2 == pytest.approx(0.05 * 3)
+    assert settings["restarts"] == 1
 
 
-def test_scores_become_records_that_name_their_source(first, tmp_path):
-    records = Records(tmp_path, "07_beyond", "digits", {"seed": 0})
-    original, member = first.original(), first.member(1)
-    first.score(records, original, first.clean())
-    record = first.score(records, member, first.attacked("fgsm", original))
-    assert record.parameters["source"] == "original"
-    assert record.parameters["epsilon"] == 0.2
-    assert record.values["l2"] > 0
-    predicted = first.logits(member, first.attacked("fgsm", original)).argmax(-1)
-    assert record.values["n_correct"] == (predicted == first.data.y_test).sum()
-    assert one(records.all, attack="none").parameters == {}
+def test_signs_are_told_of_each_model_that_was_used(folder):
+    second = experiment(folder)
+    original, member = second.original(), second.member(1)
+    assert second.attacked("fgsm", original).success.all()
+    second.logits(member, second.clean())
+    assert second.signs() == {"zero gradients": [False], "predictions that do not repeat": [False]}
 
 
-def test_another_seed_trains_again_on_the_same_images(first, tmp_path):
-    records = Records(tmp_path, "05_retraining", first.data.name, {"seed": 0})
-    again = first.with_seed(1)
-    assert again.data is first.data
-    for experiment in (first, again):
-        subject = experiment.original()
-        experiment.repeat(records, subject, experiment.attacked("fgsm", subject))
-    assert [r.parameters["training_seed"] for r in records.all] == [0, 1]
-    assert first.original().key != again.original().key
-    assert first.p.seed == 0
+def test_what_is_seen_is_said_in_words(first):
+    logits = np.array([[-50, -50, 50]], np.float32)
+    assert first.seen(logits) == ["2 (100 %)"]
 
 
-def test_an_unknown_attack_is_refused(first):
-    with pytest.raises(ValueError, match="none, noise, fgsm, bim, targeted_bim, pgd, lbfgs"):
+def test_what_cannot_be_is_refused_at_once(first, folder):
+    with pytest.raises(ValueError, match=r"deepfool.*none, noise, fgsm"):
         first.attacked("deepfool", first.original())
-
-
-def test_random_targets_are_never_the_label_and_reach_every_class():
-    y = np.arange(500, dtype=np.int32) % 5
-    targets = random_targets(y, 5, seed=0)
-    assert (targets != y).all()
-    assert targets.dtype == np.int32
-    assert set(targets) == set(range(5))
-    np.testing.assert_array_equal(targets, random_targets(y, 5, seed=0))
+    with pytest.raises(ValueError, match="deepfool"):
+        first.retrained("deepfool")
+    with pytest.raises(ValueError, match="FGSM attacks a model"):
+        first.attacked("fgsm")
+    with pytest.raises(ValueError, match=r"sigma, noise, resample, no noises"):
+        first.member(1, noises="once")
+    with pytest.raises(ValueError, match="at least one member"):
+        first.ensemble(first.members(0))
+    with pytest.raises(ValueError, match="needs images of 3 channels"):
+        experiment(folder, architecture="inception_v3")

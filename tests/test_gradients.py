@@ -3,9 +3,8 @@ import numpy as np
 import pytest
 from small_models import SHAPE, images, linear_model, small_network
 
-from helpers.models import gradients
-from helpers.models import networks, training
 from helpers.defences.bagging import Ensemble
+from helpers.models import gradients, networks
 
 
 def test_cross_entropy_gradient_of_a_linear_model_is_exact():
@@ -19,17 +18,6 @@ def test_cross_entropy_gradient_of_a_linear_model_is_exact():
     np.testing.assert_allclose(logits, expected_logits, atol=1e-5)
     np.testing.assert_allclose(losses, -np.log(shares[np.arange(12), y]), atol=1e-5)
     np.testing.assert_allclose(gradient.reshape(12, -1), expected, atol=1e-5)
-
-
-def test_margin_is_largest_other_logit_minus_own():
-    model = linear_model()
-    x, y = images(), np.zeros(12, np.int32)
-    losses, gradient, logits = gradients.loss_and_gradient(model, "margin")(x, y)
-    np.testing.assert_allclose(losses, logits[:, 1:].max(1) - logits[:, 0], atol=1e-6)
-    weights = model.get_weights()[0]
-    best = logits[:, 1:].argmax(1) + 1
-    expected = (weights[:, best] - weights[:, [0]]).T
-    np.testing.assert_allclose(gradient.reshape(12, -1), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("network", ["small", "table_2"])
@@ -173,5 +161,5 @@ def test_a_model_whose_output_ignores_the_images_is_refused():
 
 
 def test_unknown_loss_names_the_known_ones():
-    with pytest.raises(ValueError, match="cross_entropy, likelihood, margin, dlr"):
+    with pytest.raises(ValueError, match="cross_entropy, likelihood, dlr"):
         gradients.loss_and_gradient(linear_model(), "crossentropy")

@@ -1,9 +1,12 @@
+"""The rungs of attacks on an ensemble."""
+
 import numpy as np
 import pytest
-from test_experiments import experiment
+from small_experiment import experiment
 
+from helpers.evaluation.records import Records, select
 from helpers.experiment import ladder
-from helpers.evaluation import Records, select
+from helpers.experiment.scores import Scores
 
 
 @pytest.fixture(scope="module")
@@ -12,7 +15,7 @@ def climbed(tmp_path_factory):
     made = experiment(folder)
     records = Records(folder, "04_ensembles", "digits", {"seed": 0})
     rungs = ladder.climb(
-        made, records, "fgsm", original=made.original(), members=made.members(2),
+        Scores(made, records), "fgsm", original=made.original(), members=made.members(2),
         rivals=made.members(1, team=2), attacked=1,
     )  # fmt: skip
     return rungs, records.all
@@ -25,6 +28,11 @@ def test_the_rungs_go_from_ignorance_to_knowledge(climbed):
         "itself, mean probability", "itself, mean loss", "itself, mean logits",
         "all of these, worst",
     ]  # fmt: skip
+    white = [name for name, record in rungs.items() if record.white_box]
+    assert white == list(ladder.WHITE_BOX)
+    assert {str(record.model) for record in rungs.values()} == {"ensemble of 2"}
+    made_on = [str(record.made_on) for record in rungs.values()]
+    assert made_on[:4] == ["original model", "ensemble of 1, another team", "member 1", "None"]
 
 
 def test_a_worst_rung_is_right_only_where_all_are(climbed):
@@ -43,14 +51,3 @@ def test_what_each_member_gives_away_is_recorded(climbed):
     assert len(values) == 2
     assert values[0] == pytest.approx(rungs["member 1"].values["accuracy"])
     assert np.all(np.array(values) >= rungs["every member, worst"].values["accuracy"])
-
-
-def test_teams_and_variants_share_nothing_but_the_data(tmp_path):
-    made = experiment(tmp_path)
-    first = made.member(1)
-    others = [made.member(1, team=2), made.member(1, sigma=0.0), made.member(1, resample=False)]
-    keys = {subject.key for subject in (first, *others)}
-    assert len(keys) == 4
-    weights = [subject.model.get_weights()[0] for subject in (first, *others)]
-    assert all((weights[0] != other).any() for other in weights[1:])
-    assert made.member(1).key == first.key

@@ -1,135 +1,30 @@
+"""Records: what identifies them, how they come back from disk, and that none is ever half."""
+
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_models import images
 
-from helpers.evaluation import (
-    Records,
-    check_adversarial,
-    distortion,
-    independent_difference,
-    mcnemar,
-    one,
-    paired_difference,
-    read_records,
-    select,
-    similarity,
-    told,
-    wilson,
-)
 from helpers.evaluation import records as records_module
-from helpers.evaluation.records import read_table
-
-
-@pytest.mark.parametrize(
-    ("k", "n", "expected"),
-    [(0, 10, (0.0, 0.2775)), (5, 10, (0.2366, 0.7634)), (1000, 1000, (0.99617, 1.0))],
+from helpers.evaluation.identity import ORIGINAL, ModelId
+from helpers.evaluation.records import (
+    Records,
+    on_itself,
+    one,
+    plain,
+    read_records,
+    read_table,
+    select,
+    told,
 )
-def test_wilson_against_published_values(k, n, expected):
-    np.testing.assert_allclose(wilson(k, n), expected, atol=5e-5)
+
+MEMBER = ModelId(kind="member", member=2)
+ENSEMBLE = ModelId(kind="ensemble", n_members=3, combine="probabilities")
 
 
-def test_wilson_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="at least one image"):
-        wilson(0, 0)
-
-
-def test_mcnemar_is_the_exact_binomial_test_of_the_disagreements():
-    a = np.array([1] * 10 + [0] * 2 + [1] * 5, bool)
-    b = np.array([0] * 10 + [1] * 2 + [1] * 5, bool)
-    # 2 or fewer of 12 at 1/2, both sides
-    assert mcnemar(a, b) == pytest.approx(2 * (1 + 12 + 66) / 2**12)
-    assert mcnemar(a, a) == 1.0
-    with pytest.raises(ValueError, match="same images"):
-        mcnemar(a, b[:3])
-
-
-def test_paired_difference_against_the_published_formula():
-    a = np.array([1] * 10 + [0] * 2 + [1] * 5 + [0] * 3, bool)
-    b = np.array([0] * 10 + [1] * 2 + [1] * 5 + [0] * 3, bool)
-    found = paired_difference(a, b)
-    # Agresti & Min: 10.5 and 2.5 of 22
-    middle, variance = 8 / 22, (13 - 8**2 / 22) / 22**2
-    assert found.value == pytest.approx(8 / 20)
-    assert found.low == pytest.approx(middle - 1.959964 * variance**0.5)
-    assert found.high == pytest.approx(middle + 1.959964 * variance**0.5)
-    same = paired_difference(a, a)
-    assert same.low < same.value == 0 < same.high
-    with pytest.raises(ValueError, match="same images"):
-        paired_difference(a, b[:3])
-
-
-def test_independent_difference_against_published_values():
-    # Newcombe 1998, Table II (a), (b), (h), method 10
-    for counts, ends in (
-        ((56, 70, 48, 80), (0.0524, 0.3339)),
-        ((9, 10, 3, 10), (0.1705, 0.8090)),
-        ((10, 10, 0, 10), (0.6075, 1.0000)),
-    ):
-        found = independent_difference(*counts)
-        assert (found.low, found.high) == pytest.approx(ends, abs=5e-5)
-
-
-def test_paired_interval_covers_the_truth_about_as_often_as_it_says():
-    generator = np.random.default_rng(0)
-    inside = 0
-    for _ in range(400):
-        u = generator.random(100)
-        a, b = u < 0.7, (u + 0.3 * generator.random(100)) % 1 < 0.6
-        found = paired_difference(a, b)
-        inside += found.low <= 0.1 <= found.high
-    assert inside / 400 > 0.92
-
-
-@pytest.mark.parametrize("side", [28, 11, 8, 3])
-def test_similarity_of_images_falls_with_their_difference(side):
-    x = np.random.default_rng(0).random((4, 28, side, 3)).astype(np.float32)
-    assert similarity(x, x) == pytest.approx(np.ones(4))
-    near, far = (
-        similarity(x, np.clip(x + c * np.sign(x - 0.5), 0, 1)) for c in (0.05, 0.4)
-    )
-    assert (far < near).all()
-    assert (near < 1).all()
-
-
-def test_distortion_by_hand():
-    x = np.zeros((2, 1, 2, 1), np.float32)
-    x_adv = x.copy()
-    x_adv[1] = [[[0.3], [-0.4]]]
-    sizes = distortion(x, x_adv)
-    np.testing.assert_allclose(sizes["l2"], [0, 0.5], rtol=1e-6)
-    np.testing.assert_allclose(sizes["linf"], [0, 0.4], rtol=1e-6)
-    assert {name: size.shape for name, size in distortion(x[:0], x[:0]).items()} == {
-        "l2": (0,),
-        "linf": (0,),
-    }
-
-
-def change(x, **where):
-    x = x.copy()
-    x[0, 0, 0, 0] = where["to"]
-    return x
-
-
-@pytest.mark.parametrize(
-    ("x_adv", "message"),
-    [
-        (images()[:3], "float32"),
-        (images().astype(np.float64), "float64"),
-        (change(images(), to=np.nan), "NaN"),
-        (change(images(), to=1.2), "leave"),
-        (change(images(), to=0.99), "more than epsilon = 0.1"),
-    ],
-)
-def test_images_that_are_no_fair_attack_are_refused(x_adv, message):
-    with pytest.raises(ValueError, match=message):
-        check_adversarial(images(), x_adv, epsilon=0.1)
-
-
-def test_fair_images_pass():
-    check_adversarial(images(), np.clip(images() + np.float32(0.1), 0, 1), epsilon=0.1)
-    check_adversarial(images(), np.ones_like(images()))
+def members(n):
+    return [ModelId(kind="member", member=k) for k in range(1, n + 1)]
 
 
 def records(folder, **parameters):
@@ -139,8 +34,8 @@ def records(folder, **parameters):
 def test_a_record_comes_back_from_disk(tmp_path):
     writer = records(tmp_path)
     made = writer.accuracy(
-        np.array([True, True, False, True]), model="original", attack="fgsm",
-        parameters={"epsilon": 0.1, "source": "original"}, l2=1.5,
+        np.array([True, True, False, True]), model=ENSEMBLE, attack="fgsm",
+        made_on=MEMBER, parameters={"epsilon": 0.1}, l2=1.5,
     )  # fmt: skip
     assert made.values["n"] == 4
     assert made.values["n_correct"] == 3
@@ -149,6 +44,7 @@ def test_a_record_comes_back_from_disk(tmp_path):
     writer.write()
     (read,) = read_records(tmp_path, arrays=True)
     assert (read.values, read.parameters, read.seed) == (made.values, made.parameters, 7)
+    assert (read.model, read.made_on, read.attack) == (ENSEMBLE, MEMBER, "fgsm")
     np.testing.assert_array_equal(read.arrays["correct"], [True, True, False, True])
     assert read.arrays["correct"].dtype == bool
 
@@ -171,32 +67,69 @@ def test_every_plain_value_comes_back_as_it_was(tmp_path):
 def test_records_are_found_by_attribute_and_parameter(tmp_path):
     writer = records(tmp_path)
     for epsilon in (0.1, 0.2):
-        writer.accuracy(np.ones(3, bool), model="m", attack="fgsm", parameters={"epsilon": epsilon})
+        writer.accuracy(
+            np.ones(3, bool), model=MEMBER, attack="fgsm", parameters={"epsilon": epsilon}
+        )
     assert len(select(writer.all, attack="fgsm")) == 2
     assert one(writer.all, epsilon=0.2).parameters == {"epsilon": 0.2}
     with pytest.raises(ValueError, match="2 records match"):
-        one(writer.all, model="m")
+        one(writer.all, model=MEMBER)
     with pytest.raises(ValueError, match="0 records match"):
         one(writer.all, epsilon=0.3)
 
 
+def test_a_model_is_found_by_its_fields(tmp_path):
+    writer = records(tmp_path)
+    for model in (ORIGINAL, MEMBER, ENSEMBLE):
+        writer.accuracy(np.ones(3, bool), model=model)
+    writer.add("count", values={"n": 1})  # of no model
+    assert one(writer.all, kind="ensemble", n_members=3).model == ENSEMBLE
+    assert one(writer.all, member=2).model == MEMBER
+    assert len(select(writer.all, retrained_on="")) == 3
+
+
+def test_an_attack_on_the_model_itself_is_white_box(tmp_path):
+    writer = records(tmp_path)
+    same = replace(ENSEMBLE, combine="logits")  # through another of its means
+    for made_on in (ENSEMBLE, same, MEMBER, None):
+        writer.accuracy(np.ones(3, bool), model=ENSEMBLE, attack="bim", made_on=made_on)
+    assert [r.white_box for r in writer.all] == [True, True, False, False]
+    assert len(select(writer.all, white_box=True)) == 2
+
+
+def test_series_are_left_out_and_only_attacks_on_itself_kept(tmp_path):
+    writer = records(tmp_path)
+    clean = writer.accuracy(np.ones(3, bool), model=MEMBER)
+    noise = writer.accuracy(np.ones(3, bool), model=MEMBER, attack="noise")
+    own = writer.accuracy(np.ones(3, bool), model=MEMBER, attack="bim", made_on=MEMBER)
+    other = writer.accuracy(np.ones(3, bool), model=MEMBER, attack="bim", made_on=ORIGINAL)
+    for name in ("sweep", "rung", "shared"):
+        about = {name: "x"}
+        writer.accuracy(
+            np.ones(3, bool), model=MEMBER, attack="bim", made_on=MEMBER, parameters=about
+        )
+    assert plain(writer.all) == [clean, noise, own, other]
+    assert on_itself(plain(writer.all)) == [clean, noise, own]
+
+
 def test_the_same_result_twice_is_refused(tmp_path):
     writer = records(tmp_path)
-    writer.accuracy(np.ones(3, bool), model="m")
+    writer.accuracy(np.ones(3, bool), model=MEMBER)
     with pytest.raises(ValueError, match="recorded twice"):
-        writer.accuracy(np.zeros(3, bool), model="m")
+        writer.accuracy(np.zeros(3, bool), model=MEMBER)
 
 
 def test_the_same_parameters_replace_and_say_so_others_stand_beside(tmp_path):
-    for model, epsilon in (("old", 0.1), ("new", 0.1), ("other", 0.2)):
+    old, new, other = members(3)
+    for model, epsilon in ((old, 0.1), (new, 0.1), (other, 0.2)):
         writer = records(tmp_path, epsilon=epsilon)
         writer.accuracy(np.ones(3, bool), model=model)
         told = writer.write()
-        assert ("in place of those of" in told) == (model == "new")
+        assert ("in place of those of" in told) == (model == new)
     tables = sorted((tmp_path / "records").glob("*.csv"))
-    assert sorted(read_table(table)[0].model for table in tables) == ["new", "other"]
+    assert {read_table(table)[0].model for table in tables} == {new, other}
     # Of several runs of one chapter, the findings read the newest.
-    assert [record.model for record in read_records(tmp_path)] == ["other"]
+    assert [record.model for record in read_records(tmp_path)] == [other]
 
 
 def test_where_things_lie_does_not_make_another_set(tmp_path):
@@ -207,8 +140,8 @@ def test_where_things_lie_does_not_make_another_set(tmp_path):
 def test_two_runs_at_once_are_both_whole(tmp_path):
     def run(k):
         writer = records(tmp_path, epsilon=k % 2)
-        for n in range(20):
-            writer.accuracy(np.arange(50) < n, model=f"m{n}", parameters={"epsilon": k % 2})
+        for n, model in enumerate(members(20)):
+            writer.accuracy(np.arange(50) < n, model=model, parameters={"epsilon": k % 2})
         writer.write()
 
     with ThreadPoolExecutor(8) as pool:
@@ -223,7 +156,7 @@ def test_two_runs_at_once_are_both_whole(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"row,chapter\n1", b'\xff\x00"', b"PK\x03\x04half"])
 def test_damaged_records_are_named(tmp_path, ending, content):
     writer = records(tmp_path)
-    writer.accuracy(np.ones(3, bool), model="m")
+    writer.accuracy(np.ones(3, bool), model=MEMBER)
     writer.write()
     writer.table.with_suffix(f".{ending}").write_bytes(content)
     with pytest.raises(ValueError, match=writer.table.stem):
@@ -243,7 +176,7 @@ def test_a_chapter_without_a_data_set_must_name_one(tmp_path):
 
 def test_an_interrupted_write_leaves_no_half(tmp_path, monkeypatch):
     writer = records(tmp_path)
-    writer.accuracy(np.ones(3, bool), model="m")
+    writer.accuracy(np.ones(3, bool), model=MEMBER)
     real = records_module.write_atomically
 
     def interrupted(path, content):
@@ -259,7 +192,7 @@ def test_an_interrupted_write_leaves_no_half(tmp_path, monkeypatch):
 
 def test_findings_without_records_name_the_folders_that_have_some(tmp_path):
     writer = records(tmp_path / "quick")
-    writer.accuracy(np.ones(3, bool), model="m")
+    writer.accuracy(np.ones(3, bool), model=MEMBER)
     writer.write()
     text = told(read_records(tmp_path / "notebooks"), tmp_path / "notebooks")
     assert str(tmp_path / "quick") in text

@@ -4,21 +4,21 @@ import ast
 import contextlib
 import re
 import subprocess
+import sys
 import tomllib
-from collections import Counter
+from graphlib import TopologicalSorter
+from pathlib import Path
 
 import nbformat
 import papermill
 import pytest
 import yaml
 
-from helpers.data.datasets import DATASETS
-from helpers.findings.reported import read_reported
 from helpers.parameters import CHAPTERS, VOCABULARY, left_to_profile, taken
 from helpers.paths import NOTEBOOKS, PROJECT
-from helpers.profiles import load_profile, notebook_defaults, notebook_parameters
+from helpers.profiles import notebook_defaults, notebook_parameters
 
-PROJECT_TABLE = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+PROJECT_TABLE = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DIRECT = [
     re.split(r"[<>=]", requirement)[0]
     for requirement in [
@@ -30,7 +30,7 @@ DIRECT = [
 
 def locked() -> dict[str, list[str]]:
     versions: dict[str, list[str]] = {}
-    for line in (PROJECT / "requirements.lock").read_text().splitlines():
+    for line in (PROJECT / "requirements.lock").read_text(encoding="utf-8").splitlines():
         if match := re.match(r"([a-z0-9.-]+)==([^ ]+)", line):
             versions.setdefault(match[1], []).append(match[2])
     return versions
@@ -39,14 +39,14 @@ def locked() -> dict[str, list[str]]:
 def test_the_lock_holds_every_dependency_with_hashes():
     versions = locked()
     assert set(DIRECT) <= set(versions)
-    text = (PROJECT / "requirements.lock").read_text()
+    text = (PROJECT / "requirements.lock").read_text(encoding="utf-8")
     assert text.count("--hash=sha256:") >= len(versions)
     assert "http://" not in text
     assert "https://" not in text
 
 
 def test_environment_yml_agrees_with_the_lock():
-    environment = yaml.safe_load((PROJECT / "environment.yml").read_text())
+    environment = yaml.safe_load((PROJECT / "environment.yml").read_text(encoding="utf-8"))
     pinned = environment["dependencies"][-1]["pip"]
     pairs = dict(item.split("==") for item in pinned if "==" in item)
     assert set(pairs) == set(DIRECT)
@@ -99,7 +99,7 @@ def test_the_first_cells_say_what_the_chapter_is(chapter):
     assert notebook.cells[0].cell_type == "markdown"
     assert notebook.cells[0].source.startswith("# ")
     assert "parameters" in notebook.cells[1].metadata.get("tags", [])
-    assert f'notebook_parameters("{name}", globals())' in notebook.cells[2].source
+    assert f'Chapter("{name}", globals())' in notebook.cells[2].source
 
 
 def test_cells_are_short(chapter):
@@ -136,87 +136,101 @@ def parse_value(text):
     return text
 
 
-def test_only_gradients_and_the_bridge_to_art_import_tensorflow():
-    guilty = {
-        path.name
-        for path in (PROJECT / "helpers").rglob("*.py")
-        if re.search(r"^\s*(import|from) tensorflow", path.read_text(), re.M)
-    }
-    assert guilty == {"gradients.py", "outside_attacks.py"}
+# The library's rooms: its folders, and the modules at its top.
+LIBRARY = PROJECT / "helpers"
+MODULES = {
+    path: ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted(LIBRARY.rglob("*.py"))
+    if path != LIBRARY / "__init__.py"
+}
 
 
-# The order in which data flows; a module imports only from those named before it.
-ORDER = [
-    "files",
-    "paths",
-    "parameters",
-    "profiles",
-    "synthetic",
-    "downloads",
-    "readers",
-    "own_data",
-    "datasets",
-    "gradients",
-    "models",
-    "store",
-    "attacks",
-    "outside_attacks",
-    "solver",
-    "lbfgs",
-    "ensembles",
-    "retraining",
-    "diversity",
-    "evaluation",
-    "validity",
-    "own_model",
-    "experiments",
-    "ladder",
-    "figures",
-    "reported",
-    "verdicts",
-    "claims",
-    "headlines",
-    "tables",
-    "display",
-]
+def room(path):
+    return path.relative_to(LIBRARY).parts[0].removesuffix(".py")
 
 
-def sources(name):
-    file = PROJECT / "helpers" / f"{name}.py"
-    return [file] if file.is_file() else sorted((PROJECT / "helpers" / name).glob("*.py"))
-
-
-def imported(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == "helpers":
+def imported(tree):
+    """Name all that a module imports, wherever in its text; ``helpers.room`` of its own library."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("helpers."):
-            yield node.module.split(".")[1]
+        elif isinstance(node, ast.ImportFrom) and node.module == "helpers":
+            yield from (f"helpers.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
 
 
-@pytest.mark.parametrize("name", ORDER)
-def test_imports_run_one_way(name):
-    allowed = {*ORDER[: ORDER.index(name)], name}
-    for path in sources(name):
-        assert set(imported(path)) <= allowed
+def importers(package):
+    return {
+        path.relative_to(LIBRARY).as_posix()
+        for path, tree in MODULES.items()
+        if any(f"{name}.".startswith(f"{package}.") for name in imported(tree))
+    }
 
 
-def test_every_module_has_its_place():
-    folder = PROJECT / "helpers"
-    found = {path.stem for path in folder.glob("*.py")}
-    found |= {path.parent.name for path in folder.glob("*/__init__.py")}
-    assert found == {*ORDER, "__init__", "report"}
+def test_imports_run_one_way():
+    above = {room(path): set() for path in MODULES}
+    for path, tree in MODULES.items():
+        names = {name.split(".")[1] for name in imported(tree) if name.startswith("helpers.")}
+        above[room(path)] |= names - {room(path)}
+    TopologicalSorter(above).prepare()  # raises, and names the circle
 
 
-def test_reported_numbers_can_be_matched():
-    entries = read_reported()
-    assert len(entries) > 40
-    for entry in entries:
-        assert set(entry) == {"where", "what", "reported", "dataset", "match", "value"}
-        assert entry["dataset"] in DATASETS
-    tables = {e["where"]: [] for e in entries}
-    for entry in entries:
-        tables[entry["where"]].append(entry["reported"])
+def test_nothing_below_figures_knows_how_anything_looks():
+    for package in ("matplotlib", "helpers.figures"):
+        assert {Path(name).parts[0] for name in importers(package)} <= {
+            "figures",
+            "chapter.py",
+            "report",
+        }
+
+
+def test_only_gradients_and_the_bridge_to_art_import_tensorflow():
+    assert importers("tensorflow") == {"models/gradients.py", "attacks/art.py"}
+
+
+@pytest.mark.parametrize("modules", [
+    ["evaluation.records", "evaluation.statistics", "evaluation.identity"],
+    [f"findings.{path.stem}" for path in MODULES if room(path) == "findings"],
+], ids=["evaluation", "findings"])  # fmt: skip
+def test_judging_needs_no_network(modules):
+    names = ", ".join(f"helpers.{name}" for name in modules if not name.endswith("__init__"))
+    code = f"import sys, {names}; print({{'keras', 'tensorflow', 'matplotlib'}} & {{*sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"
+
+
+def test_files_of_the_library_are_short():
+    lengths = {p.name: len(p.read_text(encoding="utf-8").splitlines()) for p in MODULES}
+    assert {name: n for name, n in lengths.items() if n > 350} == {}
+
+
+def test_text_is_read_and_written_as_utf_8():
+    for path, tree in MODULES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and opens_text(node):
+                assert "encoding" in {word.arg for word in node.keywords}, (path, node.lineno)
+
+
+def opens_text(call):
+    """Tell calls that read or write text: of a path, or `open` without a mode for bytes."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    if name in ("read_text", "write_text"):
+        return True
+    owner = getattr(getattr(call.func, "value", None), "id", "")
+    if name != "open" or owner in ("os", "gzip", "tarfile", "Image"):
+        return False
+    modes = [n.value for a in call.args for n in ast.walk(a) if isinstance(n, ast.Constant)]
+    return not any("b" in str(mode) for mode in modes)
+
+
+def test_the_reports_tables_are_copied_right():
+    text = (PROJECT / "data" / "reported.yaml").read_text(encoding="utf-8")
+    tables = {}
+    for entry in yaml.safe_load(text):
+        tables.setdefault(entry["where"], []).append(entry["reported"])
     assert tables["Table 4"] == [98.36, 96.68, 98.86, 93.16]
     assert tables["Table 5"] == [74.56, 66.78, 73.65, 58.97]
 
@@ -249,31 +263,3 @@ def test_no_large_or_foreign_file_is_committed():
         if path.is_file() and not name.startswith("reports/"):
             assert path.stat().st_size < 1_000_000, name
             assert path.suffix not in (".keras", ".npz", ".pkl", ".zip", ".gz"), name
-
-
-COMPARED = (
-    "n_train", "n_test", "epochs", "steps", "n_members", "n_rivals", "n_more", "variant_members",
-    "n_seeds", "retrain_epochs", "retrain_steps", "retrained_members", "restarts", "outside_n_test",
-    "outside_iterations", "lbfgs_n_test", "n_classes", "input_size",
-)  # fmt: skip
-
-
-def profile_table():
-    """What each profile changes, as the README shows it: values of its data sets, in their order."""
-    rows = []
-    for name in COMPARED:
-        cells = []
-        for profile in ("quick", "smoke-real", "standard", "paper"):
-            values = {}
-            for run in load_profile(profile).runs:
-                if run.dataset and name in run.parameters:
-                    values.setdefault(run.dataset, []).append(run.parameters[name])
-            # Single chapters may differ; what most of them take is shown, the first where they tie.
-            usual = (Counter(found).most_common(1)[0][0] for found in values.values())
-            cells.append(", ".join(map(str, usual)))
-        rows.append(f"| `{name}` | {' | '.join(cells)} |")
-    return "\n".join(rows)
-
-
-def test_the_readme_says_what_each_profile_changes():
-    assert profile_table() in (PROJECT / "README.md").read_text()

@@ -5,9 +5,8 @@ import pytest
 from small_models import blobs, small_network
 
 from helpers.attacks import steps
-from helpers.models import gradients
-from helpers.models import networks, training
 from helpers.defences.retraining import adversarial_retrain
+from helpers.models import gradients, training
 
 TRAINING = {"batch_size": 32, "learning_rate": 0.01, "patience": 20, "validation_fraction": 0.2}
 

@@ -1,3 +1,5 @@
+"""The store: made once, whole or not at all, each piece with its card."""
+
 import fcntl
 import json
 import multiprocessing
@@ -10,9 +12,19 @@ import numpy as np
 import pytest
 from small_models import linear_model
 
+from helpers import files
 from helpers.experiment import store
+from helpers.experiment.pieces import Piece, Request
+from helpers.experiment.store import Store
 from helpers.files import file_digest
-from helpers.experiment.store import Store, code_digest
+
+
+def piece(name="original", kind="model", **key):
+    return Piece(name, kind, key, (), (), Request("original", {}, 0, {}))
+
+
+def arrays(name="images"):
+    return piece(name, "arrays")
 
 
 def make_model(calls, model=None):
@@ -24,26 +36,42 @@ def make_model(calls, model=None):
 
 
 def test_a_model_is_made_once_and_loaded_the_same(tmp_path):
-    calls, store = [], Store(tmp_path)
-    first = store.model("original", {"seed": 0}, make_model(calls), code=["models"])
-    again = Store(tmp_path).model("original", {"seed": 0}, make_model(calls), code=["models"])
+    calls, first, second = [], Store(tmp_path), Store(tmp_path)
+    one, told = first.model(piece(), make_model(calls))
+    other, again = second.model(piece(), make_model(calls))
     assert len(calls) == 1
-    assert again.info == {"history": [1.0, 2.0]}
-    assert first.key == again.key
-    for one, two in zip(first.model.get_weights(), again.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, two)
+    assert told == again == {"history": [1.0, 2.0]}
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    second.model(piece(seed=1), make_model(calls))
+    assert len(calls) == 2
 
 
-def test_any_difference_in_the_key_makes_another(tmp_path, monkeypatch):
-    calls, store = [], Store(tmp_path)
-    store.model("original", {"seed": 0}, make_model(calls), code=["models"])
-    store.model("original", {"seed": 1}, make_model(calls), code=["models"])
-    store.model("original", {"seed": 0}, make_model(calls), code=["models", "attacks"])
-    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "SSE41")
-    store.model("original", {"seed": 0}, make_model(calls), code=["models"])
-    monkeypatch.setitem(store_module.VERSIONS, "keras", "0.0")
-    store.model("original", {"seed": 0}, make_model(calls), code=["models"])
-    assert len(calls) == 5
+def test_what_was_made_and_what_was_loaded_is_told(tmp_path):
+    first, name = Store(tmp_path), piece().file_name
+    assert not first.has(piece())
+    first.model(piece(), make_model([]))
+    assert first.has(piece())
+    first.model(piece(), make_model([]))  # loaded, but made here before
+    second = Store(tmp_path)
+    assert second.used == {}
+    second.model(piece(), make_model([]))
+    assert (first.used[name]["made"], second.used[name]["made"]) == (True, False)
+
+
+def test_a_card_says_what_it_is_and_where_when_and_how_long_it_was_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
+    Store(tmp_path).model(piece(seed=4), make_model([]))
+    (path,) = tmp_path.glob("*.keras.json")
+    card = json.loads(path.read_text())
+    assert card["key"] == piece(seed=4).full_key
+    assert card["sha256"] == file_digest(tmp_path / piece(seed=4).file_name)
+    assert card["threads"] == 3
+    assert card["cpu"]
+    assert card["seconds"] >= 0
+    assert card["processor_seconds"] >= 0
+    assert card["started"].startswith("20")
+    assert "revision" in card
 
 
 def test_arrays_come_back_the_same(tmp_path):
@@ -54,7 +82,7 @@ def test_arrays_come_back_the_same(tmp_path):
         return {"a": np.arange(5, dtype=np.int32), "b": np.ones((2, 3), bool)}
 
     for _ in range(2):
-        found = store.arrays("images", {"k": 1}, make, code=["attacks"])
+        found = store.arrays(arrays(), make)[0]
         np.testing.assert_array_equal(found["a"], np.arange(5))
         assert found["a"].dtype == np.int32
         assert found["b"].shape == (2, 3)
@@ -74,27 +102,27 @@ def flip(path):
 )
 def test_a_damaged_piece_is_reported_set_aside_and_made_again(tmp_path, damage):
     store, calls = Store(tmp_path), []
-    store.model("original", {}, make_model(calls), code=[])
+    store.model(piece(), make_model(calls))
     (path,) = tmp_path.glob("original-*.keras")
     damage(path)
     with pytest.warns(UserWarning, match="is damaged .* set aside"):
-        store.model("original", {}, make_model(calls), code=[])
+        store.model(piece(), make_model(calls))
     assert len(calls) == 2
     assert list(tmp_path.glob("*.damaged-*"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        store.model("original", {}, make_model(calls), code=[])
+        store.model(piece(), make_model(calls))
     assert len(calls) == 2
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "null", '"text"', "1", "{}"])
 def test_a_damaged_card_is_made_again(tmp_path, content):
     store, calls = Store(tmp_path), []
-    store.model("original", {}, make_model(calls), code=[])
+    store.model(piece(), make_model(calls))
     (card,) = tmp_path.glob("*.keras.json")
     card.write_text(content)
     with pytest.warns(UserWarning, match="damaged"):
-        store.model("original", {}, make_model(calls), code=[])
+        store.model(piece(), make_model(calls))
     assert len(calls) == 2
 
 
@@ -105,10 +133,32 @@ def test_a_failure_leaves_nothing_that_counts(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        store.model("original", {}, fail, code=[])
+        store.model(piece(), fail)
     assert not list(tmp_path.glob("*.keras*json"))
-    store.model("original", {}, make_model(calls), code=[])
+    store.model(piece(), make_model(calls))
     assert len(calls) == 1
+
+
+def test_killed_in_the_middle_it_leaves_nothing_half(tmp_path):
+    """The process ends between the file and its card."""
+
+    def die():
+        def make():
+            return {"a": np.ones(3)}
+
+        files.write_atomically = store.write_atomically = lambda *_: os._exit(9)
+        Store(tmp_path).arrays(arrays(), make)
+
+    killed = multiprocessing.get_context("fork").Process(target=die)
+    killed.start()
+    killed.join()
+    assert killed.exitcode == 9
+    again, calls = Store(tmp_path), []
+    assert not again.has(arrays())
+    again.arrays(arrays(), lambda: calls.append(1) or {"a": np.zeros(3)})
+    assert calls == [1]
+    np.testing.assert_array_equal(Store(tmp_path).arrays(arrays(), dict)[0]["a"], np.zeros(3))
+    assert not [path for path in tmp_path.iterdir() if ".part" in path.name]
 
 
 def test_the_checkpoint_goes_when_the_model_stays(tmp_path):
@@ -117,7 +167,7 @@ def test_the_checkpoint_goes_when_the_model_stays(tmp_path):
         (checkpoint / "state.json").write_text("{}")
         return linear_model(), {}
 
-    Store(tmp_path).model("original", {}, make, code=[])
+    Store(tmp_path).model(piece(), make)
     assert not list(tmp_path.glob("*.checkpoint"))
 
 
@@ -127,7 +177,7 @@ def _slow_piece(folder):
             file.write("x")
         return {"a": np.ones(3)}
 
-    Store(folder / "store").arrays("shared", {}, make, code=[])
+    Store(folder / "store").arrays(arrays("shared"), make)
 
 
 def test_two_builds_make_a_piece_once(tmp_path):
@@ -148,11 +198,11 @@ def test_a_wait_for_another_process_is_said(tmp_path, monkeypatch, capsys):
         (lock,) = (path for path in tmp_path.glob("shared-*.lock"))
         return {"name": np.array(lock.name)}
 
-    name = str(store.arrays("shared", {}, make, code=[])["name"])
+    name = str(store.arrays(arrays("shared"), make)[0]["name"])
     held = (tmp_path / name).open("w")  # a lock of its own, as another process has
     fcntl.flock(held, fcntl.LOCK_EX)
     threading.Timer(0.5, held.close).start()
-    store.arrays("shared", {}, make, code=[])
+    store.arrays(arrays("shared"), make)
     said = capsys.readouterr().err
     assert name.removesuffix(".lock") in said
     assert said.count("waiting") == 1
@@ -183,29 +233,15 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
 
 def test_nothing_is_unpickled(tmp_path):
     store = Store(tmp_path)
-    store.arrays("images", {}, lambda: {"a": np.ones(3)}, code=[])
+    store.arrays(arrays(), lambda: {"a": np.ones(3)})
     (path,) = tmp_path.glob("*.npz")
     np.savez(path, a=np.array([{"evil": 1}], dtype=object))
     card = path.with_name(path.name + ".json")
     content = json.loads(card.read_text()) | {"sha256": file_digest(path)}
     card.write_text(json.dumps(content))
     with pytest.warns(UserWarning, match="damaged"):
-        found = store.arrays("images", {}, lambda: {"a": np.ones(3)}, code=[])
+        found = store.arrays(arrays(), lambda: {"a": np.ones(3)})[0]
     np.testing.assert_array_equal(found["a"], np.ones(3))
-
-
-def test_code_digest_sees_code_and_not_words(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def digest(text):
-        (tmp_path / "probe.py").write_text(text)
-        code_digest.cache_clear()
-        return code_digest("probe")
-
-    plain = digest('"""Doc."""\ndef f(x):\n    """Doc."""\n    return x + 1\n')
-    assert digest("def f(x):\n\n    # why\n    return (x + 1)\n") == plain
-    assert digest("def f(x):\n    return x + 2\n") != plain
-    code_digest.cache_clear()
 
 
 def test_an_impossible_folder_is_refused(tmp_path):
@@ -222,6 +258,6 @@ def test_a_read_only_folder_is_refused(tmp_path):
 
 
 def test_a_stored_model_is_a_keras_file(tmp_path):
-    Store(tmp_path).model("original", {}, make_model([]), code=[])
+    Store(tmp_path).model(piece(), make_model([]))
     (path,) = tmp_path.glob("*.keras")
     assert isinstance(keras.models.load_model(path), keras.Model)

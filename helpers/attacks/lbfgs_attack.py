@@ -74,7 +74,7 @@ def lbfgs(
         Most steps of the solver for each c, and the relative decrease at which it stops: on MNIST,
         1e-4 takes two fifths of the gradients of 1e-6 for a mean distortion 0.1 % larger.
     n_candidates
-        Classes tried by the untargeted attack.
+        Most classes tried by the untargeted attack.
     batch_size, progress
         As for :func:`helpers.attacks.bim`.
 
@@ -92,7 +92,11 @@ def lbfgs(
     for name, value in (("c_init", c_init), ("tolerance", tolerance)):
         if not (np.isfinite(value) and value > 0):
             raise ValueError(f"{name} = {value}: a finite number above 0 is needed")
-    for name, value in (("c_steps", c_steps), ("max_iterations", max_iterations)):
+    for name, value in (
+        ("c_steps", c_steps),
+        ("max_iterations", max_iterations),
+        ("n_candidates", n_candidates),
+    ):
         check_count(name, value)
     if targets is None:
         return _untargeted(
@@ -124,16 +128,11 @@ def _failures(x: np.ndarray) -> LbfgsResult:
 
 
 def _untargeted(model, x, y, n_candidates, **options) -> LbfgsResult:
-    n_classes = model.output_shape[-1]
-    if not 1 <= n_candidates < n_classes:
-        raise ValueError(
-            f"n_candidates = {n_candidates}: from 1 to {n_classes - 1} other classes can be tried"
-        )
     scores = gradients.logits(model, x)
     scores[np.arange(len(y)), y] = -np.inf
     order = np.argsort(-scores, axis=-1, kind="stable").astype(np.int32)
     best = _failures(x)
-    for rank in range(n_candidates):
+    for rank in range(min(n_candidates, scores.shape[-1] - 1)):
         found = lbfgs(model, x, y, targets=np.ascontiguousarray(order[:, rank]), **options)
         nearer = found.success & ~(best.l2 <= found.l2)
         for whole, part in zip(vars(best).values(), vars(found).values(), strict=True):

@@ -9,8 +9,7 @@ from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 
-from helpers.data.download import DataError
-from helpers.data.readers import Found, Split
+from helpers.data.dataset import DataError, Found, Spec, Split
 from helpers.files import file_digest, no_file, too_large
 
 TEST = ("x_test", "y_test")
@@ -42,6 +41,13 @@ def name_of(path: Path, digest: str) -> str:
     """
     stem = re.sub(r"[^A-Za-z0-9]+", "_", path.stem)[:LONGEST_STEM].strip("_")
     return f"own_{stem or 'arrays'}_{digest[:8]}"
+
+
+def describe(path: Path, found: Found) -> Spec:
+    """Make the row that the arrays of a file would have in the table."""
+    name, shape = name_of(path, found.digest), found.test.pixels(np.arange(1)).shape[1:]
+    sizes = len(found.class_names), len(found.train.labels), len(found.test.labels)
+    return Spec(name, name, shape, *sizes, f"Arrays of the user's own, {path.name}.", "arrays")
 
 
 def read(path: Path, *, training: bool = True) -> Found:

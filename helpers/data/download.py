@@ -6,8 +6,7 @@ complete, by one renaming at the end.
 
 from __future__ import annotations
 
-import contextlib
-import json
+import hashlib
 import shutil
 import stat
 import tarfile
@@ -15,93 +14,40 @@ import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-import pooch
 import requests
 import urllib3
 from filelock import FileLock
 from tqdm import tqdm
 
-from helpers.files import no_file
+from helpers.data.dataset import Archive, DataError, Spec
+from helpers.data.folders import write_stamp
 
 WORKSHOP = ".downloads"
-STAMP = ".verified.json"
 TRIES = 4  # for each address
 BACKOFF = 0.5  # seconds before the second try, doubled for each later one
 TIMEOUT = (3.0, 20.0)  # seconds to connect, and to wait for the next bytes
 SLOWEST = 10_000  # bytes a second, over each minute: less is broken off
 MINUTE = 60.0
-LARGEST = 1 << 30  # bytes of an archive of unknown size, and of what any archive holds
-
-
-class DataError(ValueError):
-    """A data set that is absent, incomplete or damaged, or cannot be downloaded."""
+LARGEST = 1 << 30  # bytes that an archive may hold
 
 
 class Unfit(requests.RequestException):
     """What a server sends is too much, or comes too slowly; asking it again would not help."""
 
 
-@dataclass(frozen=True)
-class Archive:
-    """One file of the official source: its MD5 checksum, the addresses that serve it, its bytes."""
-
-    name: str
-    md5: str
-    urls: tuple[str, ...]
-    size: int = LARGEST
-
-
-MNIST_MIRRORS = (
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-)
-ARCHIVES: dict[str, tuple[Archive, ...]] = {
-    "mnist": tuple(
-        Archive(
-            f"{name}-ubyte.gz", md5, tuple(f"{url}{name}-ubyte.gz" for url in MNIST_MIRRORS), size
-        )
-        for name, md5, size in (
-            ("train-images-idx3", "f68b3c2dcbeaaa9fbdd348bbdeb94873", 9_912_422),
-            ("train-labels-idx1", "d53e105ee54ea40749a09fcbcd1e9432", 28_881),
-            ("t10k-images-idx3", "9fb629c4189551a2d022fa330f9573f3", 1_648_877),
-            ("t10k-labels-idx1", "ec29112dd5afa0611ce80d1b7f02629c", 4_542),
-        )
-    ),
-    "cifar10": (
-        Archive(
-            "cifar-10-binary.tar.gz",
-            "c32a1d4ab5d03f1284b67883e8d87530",
-            ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
-            170_052_171,
-        ),
-    ),
-    "tiny_imagenet": (
-        Archive(
-            "tiny-imagenet-200.zip",
-            "90528d7ca1a48142e341f4ef8d21d0de",
-            ("http://cs231n.stanford.edu/tiny-imagenet-200.zip",),
-            248_100_043,
-        ),
-    ),
-}
-
-
-def obtain(name: str, folder: Path, fingerprints: Callable[[Path], dict[str, str]]) -> None:
+def obtain(spec: Spec, folder: Path) -> None:
     """Make the folder of a data set from its official archives, downloading what is not there.
 
     Parameters
     ----------
-    name
-        A key of `ARCHIVES`.
+    spec
+        The data set's row. One archive of many files is unpacked, and a stamp says what it held; files
+        that are wanted as they are, are copied.
     folder
         The folder to make: absent or empty. Its name is the top folder inside the archive.
-    fingerprints
-        Called with the unpacked folder; what it returns is written into the stamp.
 
     Raises
     ------
@@ -112,19 +58,19 @@ def obtain(name: str, folder: Path, fingerprints: Callable[[Path], dict[str, str
     workshop = folder.parent / WORKSHOP
     try:
         workshop.mkdir(exist_ok=True)
-        with FileLock(workshop / f"{name}.lock"):
+        with FileLock(workshop / f"{spec.name}.lock"):
             if folder.is_dir() and any(folder.iterdir()):
                 return  # another process was faster
-            files = [fetch(archive, workshop) for archive in ARCHIVES[name]]
+            files = [fetch(archive, workshop) for archive in spec.archives]
             with tempfile.TemporaryDirectory(dir=workshop) as scratch:
                 made = Path(scratch) / folder.name
-                if name == "mnist":
+                if spec.entries:
+                    unpack(files[0], Path(scratch), top=folder.name)
+                    write_stamp(spec, made)
+                else:
                     made.mkdir()
                     for file in files:
                         shutil.copy2(file, made)
-                else:
-                    unpack(files[0], Path(scratch), top=folder.name)
-                    write_stamp(made, ARCHIVES[name][0], fingerprints(made))
                 made.replace(folder)
             for file in files:
                 file.unlink(missing_ok=True)
@@ -147,17 +93,18 @@ def fetch(archive: Archive, folder: Path) -> Path:
     DataError
         If no address serves the right content; the message holds the reason for each address.
     """
-    pooch.get_logger().setLevel("WARNING")
+    file, part = folder / archive.name, folder / f"{archive.name}.part"
     by_hand = folder.parent / archive.name
     if by_hand.is_file():
-        found = pooch.file_hash(by_hand, alg="md5")
+        found = _md5(by_hand)
         if found != archive.md5:
             raise DataError(
                 f"{by_hand}: MD5 {found}, but the official archive has {archive.md5}; "
                 "it is damaged, half-downloaded or another file: remove or replace it"
             )
-        shutil.copy2(by_hand, folder / archive.name)
-    part = folder / f"{archive.name}.part"
+        return Path(shutil.copy2(by_hand, file))
+    if file.is_file() and _md5(file) == archive.md5:
+        return file
     # What an earlier run has left may be of other content. The checksum finds that out, and uses it
     # up: the same address then deserves a second try, from the start.
     urls = archive.urls[:1] * part.exists() + archive.urls
@@ -165,37 +112,31 @@ def fetch(archive: Archive, folder: Path) -> Path:
     for url in urls:
         host = urlsplit(url).netloc
         try:
-            return Path(
-                pooch.retrieve(
-                    url,
-                    known_hash=f"md5:{archive.md5}",
-                    fname=archive.name,
-                    path=folder,
-                    downloader=_resuming(part, archive.size),
-                )
-            )
+            _persist(url, part, archive.size)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             reasons.append(f"{host}: {_reason(error)}")
-        except ValueError:  # pooch: the checksum differs; the file is gone already
-            reasons.append(f"{host}: serves other content than the MD5 {archive.md5} stands for")
+            continue
+        if _md5(part) == archive.md5:
+            return part.replace(file)
+        part.unlink()
+        reasons.append(f"{host}: serves other content than the MD5 {archive.md5} stands for")
     raise DataError(f"{archive.name} could not be downloaded ({'; '.join(dict.fromkeys(reasons))})")
 
 
-def _resuming(part: Path, size: int) -> Callable[[str, str, object], None]:
-    """Make a downloader for pooch that keeps what has arrived in `part`."""
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
 
-    def download(url: str, output_file: str, _pooch: object) -> None:
-        for attempt in range(1, TRIES + 1):
-            try:
-                _append(url, part, size)
-                break
-            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-                if attempt == TRIES or not _worth_retrying(error):
-                    raise
-                time.sleep(BACKOFF * 2 ** (attempt - 1))
-        part.replace(output_file)
 
-    return download
+def _persist(url: str, part: Path, size: int) -> None:
+    """Complete `part` from an address, asking again after a passing fault."""
+    for attempt in range(1, TRIES + 1):
+        try:
+            return _append(url, part, size)
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            if attempt == TRIES or not _worth_retrying(error):
+                raise
+            time.sleep(BACKOFF * 2 ** (attempt - 1))
 
 
 def _append(url: str, part: Path, size: int) -> None:
@@ -328,21 +269,3 @@ def _check_member(archive: Path, name: str, top: str, plain: bool) -> None:
         raise DataError(f"{archive}: {name!r} is neither a file nor a folder; not unpacked")
     if path.is_absolute() or ".." in path.parts or path.parts[:1] != (top,):
         raise DataError(f"{archive}: {name!r} would land outside {top}; not unpacked")
-
-
-def write_stamp(folder: Path, archive: Archive, fingerprints: dict[str, str]) -> None:
-    """Note in `folder` what the content of the verified archive is."""
-    stamp = {"archive": archive.name, "md5": archive.md5, "sha256": fingerprints}
-    temporary = folder / f"{STAMP}.tmp"
-    temporary.write_text(json.dumps(stamp, indent=1) + "\n")
-    temporary.replace(folder / STAMP)
-
-
-def matches_stamp(folder: Path, archive: Archive, fingerprints: dict[str, str]) -> bool:
-    """Tell whether the content of `folder` is still what the verified archive held."""
-    if no_file(folder / STAMP):
-        return False
-    with contextlib.suppress(OSError, ValueError):
-        stamp = json.loads((folder / STAMP).read_text())
-        return stamp == {"archive": archive.name, "md5": archive.md5, "sha256": fingerprints}
-    return False

@@ -34,6 +34,11 @@ WORST_RUNG = "all of these, worst"
 # Where things lie changes no result: these parameters do not tell one set of records from another.
 FOLDERS = ("data_dir", "output_dir", "store_dir")
 
+# What reading a damaged table or array file may meet.
+DAMAGE = (
+    OSError, EOFError, ValueError, TypeError, KeyError, AttributeError, csv.Error, BadZipFile,
+)  # fmt: skip
+
 PLACE = ("chapter", "dataset", "quantity", "attack", "seed")  # columns of the table
 # Groups of further columns, `parameters.epsilon` for one: who was tested, on which model the attack was
 # made, what else decides the result, and the result.
@@ -329,15 +334,7 @@ def read_table(table: Path, *, arrays: bool = False) -> list[Record]:
             rows = list(reader)
         held = _read_arrays(table.with_suffix(".npz")) if arrays else {}
         return [_record(row, held, arrays) for row in rows]
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        csv.Error,
-        BadZipFile,
-    ) as error:
+    except DAMAGE as error:
         raise ValueError(
             f"the records {table} are damaged ({error!r}); delete the file and run its chapter again"
         ) from None
@@ -350,7 +347,7 @@ def _record(row: dict[str, str], held: Mapping[str, np.ndarray], arrays: bool) -
         if dot and cell != "":
             groups[group][name] = _value(cell)
     names = row["arrays"].split() if arrays else []
-    models = {name: ModelId(**id) if (id := groups.pop(name)) else None for name in MODELS}
+    models = {name: ModelId(**about) if (about := groups.pop(name)) else None for name in MODELS}
     return Record(
         **{name: row[name] for name in PLACE if name != "seed"},
         seed=int(row["seed"]),

@@ -138,8 +138,8 @@ def _efforts(records: list[Record]) -> Iterator[str | bool]:
 
 def _fills_the_ball(record: Record) -> bool:
     # Steps too few or too short to reach the rim, which from a random start may be a whole diameter
-    # away, are not more effort than one step of full length.
-    reach = record.parameters["alpha"] * record.parameters["steps"]
+    # away, are not more effort than one step of full length. The rungs of a ladder do not tell them.
+    reach = record.parameters.get("alpha", 0) * record.parameters.get("steps", 0)
     distance = record.parameters["epsilon"] * (2 if record.attack == "pgd" else 1)
     return reach >= distance * (1 - 1e-6)
 

@@ -155,9 +155,7 @@ class Experiment:
             Other values of `sigma`, `noise` and `resample` than the chapter's.
         """
         if unknown := recipe.keys() - self._bagging.keys():
-            raise ValueError(
-                f"no {', '.join(unknown)} in a recipe; there are {', '.join(self._bagging)}"
-            )
+            raise ValueError(f"a recipe has {', '.join(self._bagging)}, no {', '.join(unknown)}")
         whole = self._bagging | recipe
         seed = self.p.seed + TEAM_SEED * (team - 1)
         arguments = {"number": number, "seed": seed, "recipe": whole}
@@ -254,9 +252,8 @@ class Experiment:
         """The test images as they are."""
         x, y = self.data.x_test, self.data.y_test
         arrays = {"x_adv": x, "success": np.ones(len(x), bool)}
-        return Images(
-            "none", None, x, y, {}, self.data.digest, (), self._spec("clean"), lambda: arrays
-        )
+        spec = self._spec("clean")
+        return Images("none", None, x, y, {}, self.data.digest, (), spec, lambda: arrays)
 
     def images(self, spec: Mapping[str, Any]) -> Images:
         """The images that a plain description names (see :meth:`subject`)."""
@@ -329,8 +326,7 @@ class Experiment:
         piece = self._piece(
             "logits", "arrays", "logits", {"model": subject.spec, "attacked": images.spec},
             {"model": subject.identity, "images": images.identity},
-            ["helpers.models.answers"],
-            (*subject.pieces, *images.pieces),
+            ["helpers.models.answers"], (*subject.pieces, *images.pieces),
         )  # fmt: skip
         made, _ = self.content(piece)
         if not made["repeats"]:

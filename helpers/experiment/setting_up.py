@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from helpers.data import datasets
-from helpers.data.datasets import Dataset
+from helpers.data import load as load_data
+from helpers.data.dataset import Dataset
 from helpers.evaluation.statistics import wilson
 from helpers.models import custom, gradients
 from helpers.parameters import Parameters
@@ -43,7 +43,7 @@ def load(p: Parameters) -> tuple[Dataset, custom.OwnModel | None]:
 
 
 def _load_data(p: Parameters) -> Dataset:
-    return datasets.load(
+    return load_data(
         p.dataset,
         data_dir=p.data_path,
         n_train=p.n_train,

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from helpers.data.datasets import DATASETS, Dataset
+from helpers.data import DATASETS
+from helpers.data.dataset import Dataset
 from helpers.evaluation.identity import ModelId
 from helpers.evaluation.records import WORST_RUNG, Record, on_itself, plain, select
 from helpers.evaluation.statistics import mcnemar

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from helpers.attacks import ATTACKS
-from helpers.data.datasets import DATASETS
+from helpers.data import DATASETS
 from helpers.evaluation.identity import ORIGINAL
 from helpers.evaluation.records import Record
 from helpers.evaluation.statistics import Difference, independent_difference, mcnemar

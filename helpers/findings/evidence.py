@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from helpers.attacks import ATTACKS
-from helpers.data.datasets import DATASETS
+from helpers.data import DATASETS
 from helpers.evaluation.identity import FIELDS, ModelId
 from helpers.evaluation.records import MODELS, PLACE, SERIES, Record
 from helpers.evaluation.statistics import Difference

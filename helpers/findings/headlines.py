@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from markupsafe import Markup
 
 from helpers.attacks import ATTACKS
-from helpers.data.datasets import DATASETS
+from helpers.data import DATASETS
 from helpers.evaluation.identity import ORIGINAL, ModelId
 from helpers.evaluation.records import WORST_RUNG, Record
 from helpers.findings.evidence import Evidence

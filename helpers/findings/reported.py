@@ -22,12 +22,12 @@ SLIPS = PROJECT / "data" / "slips.yaml"
 
 def read_reported() -> list[dict[str, Any]]:
     """Read the report's numbers: where, what, reported, dataset, match, value (data/reported.yaml)."""
-    return yaml.safe_load(REPORTED.read_text())
+    return yaml.safe_load(REPORTED.read_text(encoding="utf-8"))
 
 
 def read_slips() -> list[dict[str, str]]:
     """Read the report's slips: where, said, read (data/slips.yaml)."""
-    return yaml.safe_load(SLIPS.read_text())
+    return yaml.safe_load(SLIPS.read_text(encoding="utf-8"))
 
 
 def counterparts(entry: Mapping[str, Any], records: Sequence[Record] | Evidence) -> list[Record]:

@@ -77,7 +77,7 @@ class _Checkpoint:
         if self.folder is None or not (self.folder / "state.json").is_file():
             return None
         try:
-            state = json.loads((self.folder / "state.json").read_text())
+            state = json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
             weights, moments, best = (self._read(name) for name in ("now", "adam", "best"))
         except (OSError, ValueError, KeyError, BadZipFile):
             # Damaged: the training starts anew, which is all that a checkpoint could save.
@@ -96,7 +96,7 @@ class _Checkpoint:
         moments = [keras.ops.convert_to_numpy(value) for value in self.optimizer.variables]
         for name, values in (("now", self.model.get_weights()), ("adam", moments), ("best", best)):
             np.savez(part / f"{name}.npz", *values)
-        (part / "state.json").write_text(json.dumps(state))
+        (part / "state.json").write_text(json.dumps(state), encoding="utf-8")
         shutil.rmtree(self.folder, ignore_errors=True)
         part.rename(self.folder)
         self.saved = time.monotonic()

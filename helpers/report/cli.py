@@ -70,7 +70,7 @@ def list_runs(job: Job) -> None:
     """Print the profiles, and the runs of the chosen one with their state."""
     click.echo("Profiles:")
     for name in profile_names():
-        content = yaml.safe_load((paths.PROFILES / f"{name}.yaml").read_text())
+        content = yaml.safe_load((paths.PROFILES / f"{name}.yaml").read_text(encoding="utf-8"))
         click.echo(f"  {name:12} {content['purpose']}")
     click.echo(f"\nRuns of {job.profile.name}, in the page's order (output: {job.output.folder}):")
     for run in job.runs():

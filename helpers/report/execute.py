@@ -126,7 +126,7 @@ def _run_cells(
         code = process.poll()
         told = f"{type(error).__name__}: {error}" if code is None else how_it_died(code, watch)
         listener.flush()
-        printed = _last_lines(Path(listener.log.name).read_text(errors="replace"))
+        printed = _last_lines(Path(listener.log.name).read_text(encoding="utf-8", errors="replace"))
         where = f"cell {current} of {total}" if current else "the start of the kernel"
         raise ChapterFailed(where, f"{told}\n{printed}".strip()) from error
     _refuse_early_end(notebook)

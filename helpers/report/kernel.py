@@ -59,7 +59,7 @@ def memory_limit() -> int:
     """Bytes of memory that this machine, or the container this runs in, has."""
     total = psutil.virtual_memory().total
     try:
-        return min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+        return min(total, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="utf-8")))
     except (OSError, ValueError):  # no container, or "max"
         return total
 
@@ -88,7 +88,7 @@ class MemoryWatch(threading.Thread):
 
     def _high_water_mark(self) -> int:
         try:
-            status = Path(f"/proc/{self.process.pid}/status").read_text()
+            status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
         except OSError:
             return 0
         found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
@@ -151,7 +151,7 @@ def kernel(log: TextIO, lock: Path) -> Iterator[Any]:
     home = tempfile.TemporaryDirectory(prefix="kernel-", ignore_cleanup_errors=True)
     try:
         try:
-            with lock.open("a") as held:
+            with lock.open("ab") as held:
                 fcntl.flock(held, fcntl.LOCK_SH)
                 manager.start_kernel(
                     stdout=log,

@@ -198,7 +198,7 @@ def locked(output: Output) -> Iterator[None]:
 
 def _wait_for_orphan(output: Output) -> None:
     """Let the kernel of a killed build end, as it does within a second or so, before it writes."""
-    with output.kernel_lock.open("w") as file:
+    with output.kernel_lock.open("wb") as file:
         for _ in range(round(ORPHAN_SECONDS / 0.2)):
             try:
                 return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

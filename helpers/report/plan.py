@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from helpers import paths
+from helpers.data import DATASETS
 from helpers.files import trouble
 from helpers.parameters import ParameterError
 from helpers.profiles import Profile, Run, load_profile, parse_set
@@ -92,9 +93,9 @@ def _data_folder(path: Path | None) -> Path | None:
     except OSError as error:
         found = trouble(error)
     if found:
+        *some, last = (f"{spec.folder}/" for spec in DATASETS.values() if spec.folder)
         raise ParameterError(
-            f"--data-dir {folder}: {found}; "
-            "give the folder that holds mnist/, cifar-10-batches-bin/ and tiny-imagenet-200/"
+            f"--data-dir {folder}: {found}; give the folder that holds {', '.join(some)} and {last}"
         )
     return folder
 

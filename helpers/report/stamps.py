@@ -16,7 +16,7 @@ from typing import Any
 
 from helpers import paths
 from helpers.code import onednn, text_digest
-from helpers.data.readers import FOLDERS as REAL_DATA
+from helpers.data import DATASETS
 from helpers.evaluation.records import FOLDERS
 from helpers.files import file_digest, trouble, walk
 from helpers.parameters import CHAPTERS, ParameterError
@@ -79,8 +79,8 @@ def _data(run: Run, data_dir: Path) -> str:
     names = {run.dataset, *run.parameters.get("datasets", [])}
     state = []
     try:
-        for name, folder in REAL_DATA.items():
-            if name in names and (data_dir / folder).is_dir():
+        for folder in (spec.folder for name, spec in DATASETS.items() if name in names):
+            if folder and (data_dir / folder).is_dir():
                 state.append((folder, _files(data_dir / folder)))
         if own := run.parameters.get("model"):
             file = paths.project_path(own)

@@ -1,10 +1,12 @@
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from helpers.data import synthetic
-from helpers.data.datasets import DATASETS, choose, load, stand_in, title
+from helpers.data import DATASETS, load
+from helpers.data.dataset import choose
 
 STAND_INS = [name for name, spec in DATASETS.items() if spec.stands_in_for]
 
@@ -23,17 +25,26 @@ def test_contracts(name):
     assert data.n_classes == spec.n_classes == len(set(data.class_names))
     assert data.status == "generated"
     assert (data.full_n_train, data.full_n_test) == (spec.n_train, spec.n_test)
-    assert data.label == f"{name} (stands in for {title(spec.stands_in_for)})"
+    assert data.label == f"{name} (stands in for {DATASETS[spec.stands_in_for].title})"
+    assert data.role == spec.stands_in_for
     assert len(data.digest) == 64
     assert data.digest.startswith(data.short_digest)
 
 
 def test_every_real_data_set_has_a_stand_in_of_the_same_shape():
-    for name, spec in DATASETS.items():
-        if spec.stands_in_for is None:
-            assert DATASETS[stand_in(name)].input_shape == spec.input_shape
-        else:
-            assert stand_in(name) is None
+    stand_ins = {DATASETS[name].stands_in_for: DATASETS[name].input_shape for name in STAND_INS}
+    assert stand_ins == {
+        name: spec.input_shape for name, spec in DATASETS.items() if spec.folder and spec.archives
+    }
+    assert len(STAND_INS) + len(stand_ins) == len(DATASETS)
+
+
+def test_the_table_is_read_without_what_takes_long():
+    """The command line reads it, and must answer at once."""
+    code = "import sys, helpers.data; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    slow = {"tensorflow", "keras", "sklearn", "PIL", "requests", "pandas", "matplotlib"}
+    assert not slow & set(done.stdout.split())
 
 
 def test_digits_split_shares_no_image():
@@ -111,18 +122,15 @@ def test_impossible_sizes(arguments, message):
 
 
 def test_impossible_sizes_draw_nothing(monkeypatch):
-    monkeypatch.setattr(synthetic, "draw", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr("helpers.data.shapes.draw", lambda *_: pytest.fail("drawn"))
     with pytest.raises(ValueError, match="there are 1,000"):
         load("shapes", n_test=1001)
 
 
-@pytest.mark.parametrize("call", [load, title, stand_in])
-def test_unknown_name(call):
-    with pytest.raises(
-        ValueError,
-        match=r"did you mean 'mnist'.*there are mnist, cifar10, tiny_im.*path of an .npz",
-    ):
-        call("mnits")
+def test_unknown_name():
+    message = "did you mean 'mnist'.*there are mnist, cifar10, tiny_im.*path of an .npz"
+    with pytest.raises(ValueError, match=message):
+        load("mnits")
 
 
 def test_dataset_cannot_be_changed():

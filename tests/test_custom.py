@@ -7,39 +7,23 @@ import zipfile
 
 import keras
 import numpy as np
-import papermill
 import pytest
 from scipy.special import softmax
 
 from helpers import files
-from helpers.models import networks, training
-from helpers.models import custom
-from helpers.evaluation import sanity
 from helpers.attacks.steps import fgsm
 from helpers.defences.bagging import Ensemble
-from helpers.evaluation import Records, one, read_records
-from helpers.experiment.experiment import Experiment
+from helpers.models import answers, networks
+from helpers.models.custom import SMALLEST, load_classifier, network_for
 from helpers.models.gradients import logits
-from helpers.models.custom import load_classifier, network_for
-from helpers.parameters import validate
-from helpers.paths import NOTEBOOKS
-from helpers.profiles import notebook_defaults
 
 layers = keras.layers
 SHAPE = (12, 12, 1)
 CLASSES = 3
 
 
-def images(n, seed=0, shape=SHAPE):
-    """Make images with one bright row each, which says the class."""
-    generator = np.random.default_rng(seed)
-    y = np.arange(n, dtype=np.int32) % CLASSES
-    x = generator.uniform(0, 0.5, (n, *shape)).astype(np.float32)
-    x[np.arange(n), 3 * y] += 0.5
-    return x, y
-
-
-X, Y = images(24)
+X = np.random.default_rng(0).uniform(size=(24, *SHAPE)).astype(np.float32)
+Y = np.arange(24, dtype=np.int32) % CLASSES
 
 
 def body(*last, shape=SHAPE):
@@ -284,7 +268,7 @@ def augmented():
 )
 def test_layers_that_draw_in_training_only_are_taken(save, make):
     own = load_classifier(save(make()), X, CLASSES)
-    assert sanity.repeats(own.model, X, logits(own.model, X))
+    assert answers.repeats(own.model, X, logits(own.model, X))
 
 
 def test_a_model_without_an_input_shape_is_refused(save):
@@ -339,7 +323,7 @@ def test_the_report_has_networks_for_its_own_images_only():
 
 @pytest.mark.parametrize("name", ["table_2", "table_3"])
 def test_the_smallest_images_are_just_large_enough(name):
-    side = custom.SMALLEST[name]
+    side = SMALLEST[name]
     assert network_for(name, (side, side + 9, 5)) == name
     assert networks.build(name, (side, side + 9, 5), 4, seed=0).output_shape == (None, 4)
     with pytest.raises(ValueError, match=f"at least {side} pixels a side, these have {side - 1}"):
@@ -349,119 +333,6 @@ def test_the_smallest_images_are_just_large_enough(name):
 
 
 def test_inception_takes_colour_images_only():
-    assert set(custom.SMALLEST) == set(networks.ARCHITECTURES)
+    assert set(SMALLEST) == set(networks.ARCHITECTURES)
     with pytest.raises(ValueError, match="needs images of 3 channels, these have 1"):
         network_for("inception_v3", (64, 64, 1))
-
-
-# In an experiment.
-
-SMALL = {
-    "n_test": 0, "epsilon": 0.2, "alpha": 0.1, "steps": 2, "epsilon_grid": [0.0, 0.2],
-    "lbfgs_n_test": 4, "lbfgs_c_steps": 1, "lbfgs_iterations": 3, "target_class": 2,
-}  # fmt: skip
-
-
-@pytest.fixture
-def own(tmp_path):
-    """Write a file of images, and a classifier trained on them that ends in a softmax."""
-    x, y = images(60, seed=1)
-    x_test, y_test = images(36, seed=2)
-    np.savez(tmp_path / "rows.npz", x_train=x, y_train=y, x_test=x_test, y_test=y_test)
-    model = body(layers.Dense(4, activation="softmax"))
-    model.compile(keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy")
-    model.fit(x, y, epochs=15, verbose=0)
-    model.save(tmp_path / "mine.keras")
-    return {
-        "dataset": str(tmp_path / "rows.npz"), "model": str(tmp_path / "mine.keras"),
-        "store_dir": str(tmp_path / "store"), "output_dir": str(tmp_path / "out"), **SMALL,
-    }  # fmt: skip
-
-
-def experiment(values, chapter="03_attacks", **changes):
-    known = notebook_defaults(chapter)
-    given = {name: value for name, value in (values | changes).items() if name in known}
-    return Experiment(validate(chapter, known | given))
-
-
-def test_the_users_model_stands_in_the_place_of_the_original(own):
-    first = experiment(own)
-    original = first.original()
-    assert original.name == "original"
-    assert original is first.original()
-    assert len(first.data.y_train) == 0
-    assert first.data.class_names == ("0", "1", "2", "3")  # the model has an output more
-    images = first.attacked("fgsm", original)
-    clean = first.logits(original, first.clean()).argmax(-1) == images.y
-    assert clean.mean() > 0.8
-    assert (first.logits(original, images).argmax(-1) == images.y).mean() < clean.mean()
-
-
-def test_another_model_is_another_piece_of_the_store(own, tmp_path):
-    first = experiment(own)
-    made = first.attacked("fgsm", first.original())
-    model = keras.models.load_model(own["model"])
-    model.set_weights([weight * 0.9 for weight in model.get_weights()])
-    model.save(own["model"])
-    second = experiment(own)
-    assert second.original().key != first.original().key
-    second.attacked("fgsm", second.original())
-    assert len(list((tmp_path / "store").glob("own_rows_*-fgsm-*.npz"))) == 2
-    again = experiment(own).attacked("fgsm", experiment(own).original())
-    assert len(list((tmp_path / "store").glob("own_rows_*-fgsm-*.npz"))) == 2
-    assert again.key != made.key
-
-
-def test_a_model_at_chance_is_refused_with_the_usual_causes(own):
-    body(layers.Dense(3, kernel_initializer="zeros")).save(own["model"])
-    with pytest.raises(ValueError, match=r"mine.keras is right on \d+ of 36 .*Rescaling\(255\)"):
-        experiment(own).original()
-
-
-def test_a_model_that_answers_at_random_is_counted_by_the_check(own, tmp_path, monkeypatch):
-    trained = keras.models.load_model(own["model"])
-    inputs = keras.Input(SHAPE)
-    noisy = layers.GaussianNoise(0.05)(inputs, training=True)
-    keras.Model(inputs, trained(noisy)).save(own["model"])
-    monkeypatch.setattr(own_model, "_check_repeats", lambda *_: None)  # which would refuse it
-    noted = experiment(own)
-    noted.logits(noted.original(), noted.clean())
-    checks = noted.check(Records(tmp_path / "out", "03_attacks", "rows", 0))
-    (check,) = [c for c in checks if c.name == "predictions that do not repeat"]
-    assert check.warnings == ("original answers differently when asked again",)
-
-
-def test_a_target_that_does_not_exist_is_refused_before_anything_runs(own):
-    with pytest.raises(ValueError, match=r"target_class = 4: own_rows_\w+ has the classes 0 to 3"):
-        experiment(own, target_class=4)
-
-
-def test_own_images_train_the_network_asked_for(own, tmp_path):
-    wide = np.pad(X, [(0, 0), (0, 8), (0, 8), (0, 0)])
-    np.savez(tmp_path / "wide.npz", x_train=wide, y_train=Y, x_test=wide, y_test=Y)
-    changes = {"dataset": str(tmp_path / "wide.npz"), "model": "", "epochs": 1}
-    for chapter in ("02_models", "04_ensembles", "05_retraining", "07_beyond"):
-        with pytest.raises(ValueError, match="parameter architecture"):
-            experiment(own, chapter, **changes)
-    first = experiment(own, architecture="table_3", **changes)
-    assert first.original().model.name == "table_3"
-    assert first.original().model.input_shape == (None, 20, 20, 1)
-    with pytest.raises(ValueError, match=r"inception_v3.* 3 channels"):
-        experiment(own, architecture="inception_v3", **changes)
-
-
-@pytest.mark.slow
-def test_the_chapter_runs_on_the_users_model_and_images(own, tmp_path):
-    papermill.execute_notebook(
-        NOTEBOOKS / "03_attacks.ipynb", tmp_path / "out.ipynb", parameters=own, progress_bar=False
-    )
-    found = read_records(tmp_path / "out")
-    (name,) = {record.dataset for record in found}
-    assert name.startswith("own_rows_")
-    told = one(found, quantity="own_model").values
-    assert told["softmax_removed"]
-    assert told["outputs"] == 4
-    clean = one(found, quantity="accuracy", attack="none")
-    assert clean.values["n"] == 36
-    assert clean.values["accuracy"] > 0.8
-    assert (tmp_path / "out" / "figures" / f"figure-03-3-{name}.svg").is_file()

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from helpers import files
-from helpers.data import arrays
-from helpers.data.datasets import DATASETS, DataError, load
+from helpers.data import DATASETS, DataError, load
+from helpers.data.arrays import LONGEST_STEM, is_path, name_of, read
 from helpers.paths import PROJECT
 
 CLASSES = 3
@@ -65,7 +65,7 @@ def test_what_captions_and_files_call_it(save):
     assert data.name == data.title == data.role == f"own_mnist_{digest[:8]}"
     assert data.status == "own"
     assert data.label == f"{data.name} (own data, digest {digest[:16]})"
-    cats = arrays.name_of(Path("My cats & dogs.2.NPZ.npz"), digest)
+    cats = name_of(Path("My cats & dogs.2.NPZ.npz"), digest)
     assert cats == f"own_My_cats_dogs_2_NPZ_{digest[:8]}"
     assert not {f"own_{name}" for name in DATASETS} & set(DATASETS)
 
@@ -81,8 +81,8 @@ def test_files_of_the_same_letters_are_two_data_sets(save, tmp_path):
 
 
 def test_a_long_name_is_cut():
-    name = arrays.name_of(Path("x" * 200 + ".npz"), "0123456789abcdef")
-    assert name == "own_" + "x" * arrays.LONGEST_STEM + "_01234567"
+    name = name_of(Path("x" * 200 + ".npz"), "0123456789abcdef")
+    assert name == "own_" + "x" * LONGEST_STEM + "_01234567"
 
 
 def test_class_names_name_the_labels_and_may_name_more(save):
@@ -216,12 +216,12 @@ def test_links_pipes_and_devices_are_refused_at_once(tmp_path):
     ):
         path.symlink_to(target)
         with pytest.raises(DataError, match=message):
-            arrays.read(path)
+            read(path)
         path.unlink()
     path.symlink_to(path)
-    for read in (arrays.read, lambda path: load(str(path))):
+    for function in (read, lambda path: load(str(path))):
         with pytest.raises(DataError, match="a link that leads back to itself"):
-            read(path)
+            function(path)
     path.unlink()
     os.mkfifo(path)
     with pytest.raises(DataError, match="a pipe or a device"):
@@ -252,8 +252,8 @@ def test_the_smallest_images_are_images(save, shape):
 
 def test_what_counts_as_a_path():
     for name in ("a/b", "images.npz", "IMAGES.NPZ", "~/images.npz"):
-        assert arrays.is_path(name)
+        assert is_path(name)
     for name in DATASETS:
-        assert not arrays.is_path(name)
+        assert not is_path(name)
     with pytest.raises(DataError, match=f"^{PROJECT}/nowhere.npz: there is no such file"):
         load("nowhere.npz")

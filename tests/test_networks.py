@@ -1,0 +1,75 @@
+"""The report's three networks, layer by layer."""
+
+import keras
+import numpy as np
+import pytest
+
+from helpers.models import gradients, networks
+
+
+def kinds(model):
+    return [type(layer).__name__ for layer in model.layers]
+
+
+def test_table_2():
+    model = networks.build("table_2", (28, 28, 1), 10, seed=0)
+    assert kinds(model)[1:] == [
+        "Conv2D", "Conv2D", "MaxPooling2D", "Dropout", "Flatten", "Dense", "Dropout", "Dense",
+    ]  # fmt: skip
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert [(c.filters, c.kernel_size) for c in convolutions] == [(32, (5, 5)), (64, (5, 5))]
+    assert [layer.rate for layer in model.layers if hasattr(layer, "rate")] == [0.25, 0.5]
+    assert model.output_shape == (None, 10)
+    assert model.layers[-1].activation is keras.activations.linear
+
+
+def test_table_3():
+    model = networks.build("table_3", (32, 32, 3), 10, seed=0)
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert [(c.filters, c.kernel_size) for c in convolutions] == [
+        (32, (5, 5)), (32, (5, 5)), (64, (3, 3)), (64, (3, 3)),
+    ]  # fmt: skip
+    assert [layer.rate for layer in model.layers if hasattr(layer, "rate")] == [0.25, 0.25, 0.5]
+    assert model.get_layer("logits").units == 10
+
+
+@pytest.mark.slow
+def test_inception_is_keras_own_at_full_width_and_smaller_below():
+    full = networks.build("inception_v3", (64, 64, 3), 200, seed=0, input_size=75)
+    own = keras.applications.InceptionV3(include_top=False, weights=None, input_shape=(75, 75, 3))
+    assert full.count_params() == own.count_params() + 2048 * 200 + 200
+    quarter = networks.build("inception_v3", (64, 64, 3), 10, seed=0, input_size=75, width=0.25)
+    assert quarter.count_params() < own.count_params() / 10
+    assert quarter.output_shape == (None, 10)
+    x = np.random.default_rng(0).uniform(size=(2, 64, 64, 3)).astype(np.float32)
+    _, gradient, _ = gradients.loss_and_gradient(quarter)(x, np.zeros(2, np.int32))
+    assert gradient.shape == x.shape
+    assert np.abs(gradient).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        (("lenet", (28, 28, 1), 10), {}, "table_2, table_3, inception_v3"),
+        (("table_2", (28, 28, 1), 1), {}, "at least 2 classes"),
+        (("table_2", (28, 28, 1), 10), {"width": 0.5}, "takes no options"),
+        (("inception_v3", (64, 64, 3), 10), {"input_size": 64}, "at least 75"),
+        (("inception_v3", (64, 64, 3), 10), {"weights": "cifar"}, "'none' or 'imagenet'"),
+        (("inception_v3", (64, 64, 3), 10), {"weights": "imagenet", "width": 0.5}, "width = 1"),
+    ],
+)
+def test_bad_architectures_are_refused(arguments, options, message):
+    with pytest.raises(ValueError, match=message):
+        networks.build(*arguments, seed=0, **options)
+
+
+def test_architecture_for():
+    assert networks.architecture_for((32, 32, 3)) == "table_3"
+    with pytest.raises(ValueError, match=r"table_2 for \(28, 28, 1\)"):
+        networks.architecture_for((17, 17, 2))
+
+
+def test_the_same_seed_builds_the_same_weights():
+    first, again, other = (networks.build("table_2", (28, 28, 1), 10, seed=s) for s in (3, 3, 4))
+    assert (first.get_weights()[0] == again.get_weights()[0]).all()
+    assert (first.get_weights()[0] != other.get_weights()[0]).any()
