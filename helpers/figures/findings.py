@@ -89,7 +89,7 @@ def _places_shown(claim: Claim) -> Markup:
         kind, _, key = item.partition("-")
         # What the report has has its number; all else, the chapter's and a word.
         anchor = item if key.isdigit() else f"{kind}-{chapter[:2]}-{key}"
-        text = f"{kind.capitalize()} {key}" if key.isdigit() else f"{chapter[:2]}, {key}"
+        text = f"{kind.capitalize()} {key}" if key.isdigit() else f"chapter {chapter[:2]}, {key}"
         links.append(Markup('<a href="{}.ipynb#{}">{}</a>').format(chapter, anchor, text))
     return Markup(", ").join(links)
 
