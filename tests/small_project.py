@@ -119,7 +119,8 @@ FINDINGS = [
     "# Findings\n\nReads what is there.",
     PARAMETERS,
     SAVE,
-    "from helpers.evaluation.records import read_records, select\n"
+    "from helpers.evaluation.record import select\n"
+    "from helpers.evaluation.records import read_records\n"
     "found = select(read_records(Path(output_dir)), quantity='accuracy')\n"
     "print('accuracies:', [record.values['accuracy'] for record in found])",
 ]
