@@ -36,6 +36,13 @@ def locked() -> dict[str, list[str]]:
     return versions
 
 
+def test_ci_names_files_that_exist():
+    script = (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
+    named = re.findall(r"\btests/[\w./]+", script)
+    assert [name for name in named if not (PROJECT / name).exists()] == []
+    assert "./run_tests.sh\n" in script
+
+
 def test_the_lock_holds_every_dependency_with_hashes():
     versions = locked()
     assert set(DIRECT) <= set(versions)
