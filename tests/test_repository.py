@@ -256,6 +256,16 @@ def listed(*options):
     return set(filter(None, found.stdout.split("\0")))
 
 
+def test_names_of_files_are_ascii():
+    assert [name for name in listed("--cached") if not name.isascii()] == []
+
+
+def test_a_notebook_run_by_hand_makes_nothing_dirty():
+    assert "out.ipynb" not in listed("--others", "--exclude-standard")
+    ignored = ["git", "-C", str(PROJECT), "check-ignore", "-q", "out.ipynb"]
+    assert subprocess.run(ignored, check=False).returncode in (0, 128)  # 128: not a git checkout
+
+
 def test_nothing_that_the_library_reads_is_ignored():
     known = listed("--cached", "--others", "--exclude-standard")
     for folder, pattern in (("data", "*.yaml"), ("helpers", "**/*.*"), ("profiles", "*.yaml")):
