@@ -70,7 +70,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
 
 def pill(verdict: str) -> Markup:
     """Draw a verdict as a sign and its words, for the page to colour."""
-    kind = verdict.split(" at ")[0].split(" in ")[0].replace(" ", "-")
+    kind = verdict.split(" at ")[0].replace(" ", "-")
     return Markup('<span class="verdict {}">{}\N{NO-BREAK SPACE}{}</span>').format(
         kind, SIGNS[verdict], verdict
     )

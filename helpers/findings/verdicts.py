@@ -16,7 +16,7 @@ from helpers.rounding import rounded
 HOLDS = "holds"
 FAILS = "does not hold"
 UNDECIDED = "not decided at this size"
-ABSENT = "not run in this profile"
+ABSENT = "cannot be tested here"
 VERDICTS = (HOLDS, FAILS, UNDECIDED, ABSENT)
 
 

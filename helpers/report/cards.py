@@ -13,7 +13,7 @@ from helpers.figures.findings import SIGNS, places_shown
 from helpers.findings.verdicts import ABSENT, HOLDS, UNDECIDED, Estimate, Part, Verdict
 from helpers.report import drawings
 
-WORDS = {ABSENT: "cannot be tested here", UNDECIDED: "not decided"}
+WORDS = {UNDECIDED: "not decided"}
 MANY = 100  # times as many images: beyond, none will have them
 
 
@@ -76,10 +76,11 @@ class Card:
         rows = [row for row in self.rows if row[2].verdict == self.verdict.verdict]
         if not rows or self.verdict.verdict == HOLDS:
             return ""
-        dataset, label, estimate = max(rows, key=lambda row: _off(row[2]))
+        choose = min if self.verdict.verdict == UNDECIDED else max
+        dataset, label, estimate = choose(rows, key=lambda row: _off(row[2]))
         return (
-            f"So on {_title(dataset)}, {label}: {drawings.written(estimate)} {estimate.unit}, where the "
-            f"claim needs {needed(estimate)}."
+            f"For example, {_title(dataset)}, {label}: {drawings.written(estimate)} {estimate.unit}, where "
+            f"the claim needs {needed(estimate)}."
         )
 
     @property

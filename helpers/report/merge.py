@@ -143,7 +143,10 @@ def _is_short(areas: Sequence[Tag]) -> bool:
 
 
 def drop_empty(soup: BeautifulSoup) -> None:
-    """Remove headings that nothing follows before the next of their level or above."""
+    """Remove headings that nothing follows before the next of their level or above.
+
+    Code that then stands beside other code is joined with it.
+    """
     for heading in reversed(soup.find_all(HEADING)):
         level = int(heading.name[1])
         for after in heading.find_all_next():
@@ -154,6 +157,13 @@ def drop_empty(soup: BeautifulSoup) -> None:
                 break
         else:
             heading.decompose()
+    for prose in soup.select(".prose"):
+        if not prose.get_text(strip=True) and not prose.find(["img", "figure"]):
+            prose.decompose()
+    for code in soup.select("details.code"):
+        while (other := code.find_next_sibling()) is not None and "code" in other.get("class", []):
+            code.extend([tag.extract() for tag in other.find_all("div", recursive=False)])
+            other.decompose()
 
 
 SHOWS = ("p", "li", "pre", "figure", "table", "math", "dl", "img", "svg")

@@ -130,6 +130,11 @@ def _place_cards(
         for gone in chapter.soup.select("#headlines"):
             panel = gone.find_parent(class_="alone")
             (panel or gone).decompose()
+        for link in chapter.soup.select(
+            ".card a[href]"
+        ):  # claims are the report's, chapters may be fewer
+            if links.PLACE.match(link["href"])[1] not in CHAPTERS:
+                link.unwrap()
         drop_empty(chapter.soup)
 
 
