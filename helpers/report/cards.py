@@ -79,8 +79,8 @@ class Card:
         choose = min if self.verdict.verdict == UNDECIDED else max
         dataset, label, estimate = choose(rows, key=lambda row: _off(row[2]))
         return (
-            f"For example, {_title(dataset)}, {label}: {drawings.written(estimate)} {estimate.unit}, where "
-            f"the claim needs {needed(estimate)}."
+            f"For example, {_title(dataset)}, {label}: {drawings.written(estimate)} {estimate.unit}, "
+            f"where the claim needs {needed(estimate)}."
         )
 
     @property
