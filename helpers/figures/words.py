@@ -110,7 +110,8 @@ def _steps(records: Sequence[Record]) -> str:
 
 
 def _list(names) -> str:
-    *most, last = names
+    # "BIM, targeted" would read as two: "targeted BIM".
+    *most, last = (" ".join(reversed(name.split(", "))) for name in names)
     return f"{', '.join(most)} and {last}" if most else last
 
 

@@ -93,8 +93,8 @@ class Claim:
     ----------
     name, where
         Its number here (``C1``), and its place in the report.
-    quote, statement
-        The report's own sentence, and what is claimed in our words.
+    quote, statement, short
+        The report's own sentence, what is claimed in our words, and the same in under ten words.
     criterion
         When it holds and when not, in words.
     matters
@@ -113,6 +113,7 @@ class Claim:
     where: str
     quote: str
     statement: str
+    short: str
     criterion: str
     matters: float
     outcomes: dict[str, str]
