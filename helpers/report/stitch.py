@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from helpers.report import citations, links
+from helpers.report import citations, explorer, links
 from helpers.report.chapters import Chapter
 from helpers.report.check import script_hash
 from helpers.report.progress import duration
@@ -97,6 +97,10 @@ def _headlines(chapters: Sequence[Chapter]) -> Markup:
     return Markup()
 
 
+def _joined(*names: str) -> str:
+    return "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in names)
+
+
 def build_page(
     chapters: Sequence[Chapter], manifest: Mapping[str, Any], absent: Sequence[tuple[str, str]] = ()
 ) -> str:
@@ -111,6 +115,7 @@ def build_page(
     absent
         Runs of the profile that are not in the page, each with the reason.
     """
+    explored = explorer.collect((chapter.slug, chapter.soup) for chapter in chapters)
     references = _references(chapters)
     links.resolve(
         [(c.slug, c.run.dataset, c.soup) for c in chapters],
@@ -128,7 +133,7 @@ def build_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    script = (TEMPLATES / "script.js").read_text(encoding="utf-8")
+    script = _joined("script.js", *(["explorer.js"] if explored else []))
     runs = [
         {
             "started": None,
@@ -146,9 +151,10 @@ def build_page(
         line=_line(manifest, chapters),
         chapters=chapters,
         manifest=manifest,
-        style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        style=Markup(_joined("style.css", *(["explorer.css"] if explored else []))),
         script=Markup(script),
         script_hash=script_hash(script),
+        explorer=explored,
         headlines=_headlines(chapters),
         references=references,
         stand_ins=list(
