@@ -229,7 +229,7 @@ def gallery_of(data: dict[str, Any]) -> str:
 
 def _cell(label: str, image: np.ndarray, shares: list[int], classes: list[str]) -> str:
     best = int(np.argmax(shares))
-    seen = html.escape(f"{classes[best]} ({shares[best] / 10:.0f} %)")
+    seen = html.escape(f"{classes[best]} ({shares[best] / 10:.0f}\N{NO-BREAK SPACE}%)")
     buffer = io.BytesIO()
     Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(
         buffer, "png", optimize=True
@@ -237,9 +237,9 @@ def _cell(label: str, image: np.ndarray, shares: list[int], classes: list[str]) 
     source = base64.b64encode(buffer.getvalue()).decode()
     return (
         '<span style="display: inline-block; width: 5.2rem; vertical-align: top"><img '
-        'width="56" height="56" style="image-rendering: pixelated" '
+        'width="56" height="56" style="image-rendering: pixelated; display: block" '
         f'alt="{label}: seen as {seen}" src="data:image/png;base64,{source}">'
-        f"<br>{label}: {seen}</span>"
+        f"{label}: {seen}</span>"
     )
 
 

@@ -10,8 +10,6 @@ from typing import Any
 from bs4 import BeautifulSoup
 from markupsafe import Markup
 
-LIMIT = 2_000_000  # bytes, of data and gallery together
-
 
 @dataclass(frozen=True)
 class Explorer:

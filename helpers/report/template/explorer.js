@@ -141,16 +141,19 @@
       const at = series.stops[stop];
       const all = set.answers.filter((a) => a.attack === series.attack);
       id("title").textContent = `Accuracy under ${series.label}${at === null ? "" : ", against ε"}`;
-      id("at").textContent = at === null ? "L-BFGS has no ε: it looks for the nearest image that fools." : `At ε = ${at}:`;
-      id("accuracies").replaceChildren(...all.filter((a) => a.stops.includes(at)).map((a) => {
-        const [right, of, low, high] = a.accuracy[a.stops.indexOf(at)];
+      const there = all.filter((a) => a.stops.includes(at)).map((a) => [a, a.accuracy[a.stops.indexOf(at)]]);
+      const counts = unique(there.map(([, accuracy]) => accuracy[1])).sort((a, b) => a - b);
+      const tested = `on ${counts.map((n) => n.toLocaleString("en")).join(" or ")} test images`;
+      id("at").textContent = at === null
+        ? `Accuracy ${tested}; L-BFGS has no ε: it looks for the nearest image that fools`
+        : `Accuracy at ε = ${at}, ${tested}`;
+      id("accuracies").replaceChildren(...there.map(([a, [right, of, low, high]]) => {
         const made = a.made_on === a.model ? "itself" : `the ${a.made_on}`;
         const name = element("th", { scope: "row" }, a.model);
         if (a === series) name.append(spoken(" (chosen)"));
         return element("tr", a === series ? { class: "right" } : {}, name, element("td", {}, made),
           element("td", { class: "num" }, percent(right, of)),
-          element("td", { class: "num" }, `${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)}`),
-          element("td", { class: "num" }, of.toLocaleString("en")));
+          element("td", { class: "num" }, `${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)}`));
       }));
       id("line").hidden = at === null;
       if (at !== null) line(series, all, at);
