@@ -205,7 +205,10 @@ class Chapter:
         from helpers.figures import explorer
 
         data = explorer.explored(self.experiment, self.records.all, subject)
-        explorer.show_explored(data, self.name)
+        if data["images"]:
+            explorer.show_explored(data, self.name)
+        else:
+            print("The images are too large for the page to hold some of them.")
 
     def _place(self, kind: str, key: str, dataset: str | None) -> dict[str, Any]:
         """Number a figure or table: the same key, and so a cell run again, has the same number."""

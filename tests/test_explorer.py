@@ -54,6 +54,7 @@ def test_images_are_one_of_each_class_in_turn_attacked_ones_first():
     assert [len(chosen(many, many[:0], (s, s, c))) for s, c in ((28, 1), (32, 3), (64, 3))] == [
         12, 12, 4,
     ]  # fmt: skip
+    assert len(chosen(many, many[:0], (299, 299, 3))) == 0
     few = chosen(many, np.arange(100, 120), (64, 64, 3))
     assert few.tolist() == [100, 101, 102, 103]
 

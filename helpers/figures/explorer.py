@@ -46,14 +46,14 @@ def chosen(y: np.ndarray, first: np.ndarray, shape: Sequence[int]) -> np.ndarray
     first
         Rows that every attack was made on.
     shape
-        Of an image; the larger it is, the fewer are taken.
+        Of an image; the larger it is, the fewer are taken, down to none.
 
     Returns
     -------
     rows
         int (at most 12,), in the order of their classes.
     """
-    n = max(3, min(DOZEN, NUMBERS // int(np.prod(shape))))
+    n = min(DOZEN, NUMBERS // int(np.prod(shape)))
     others = np.setdiff1d(np.arange(len(y)), first)
     turns: list[tuple[int, int, int]] = []
     for place, rows in enumerate((first, others)):
@@ -62,7 +62,7 @@ def chosen(y: np.ndarray, first: np.ndarray, shape: Sequence[int]) -> np.ndarray
             turn = met[int(y[row])] = met.get(int(y[row]), -1) + 1
             turns.append((place, turn, int(row)))
     rows = [row for *_, row in sorted(turns, key=lambda t: (t[0], t[1], y[t[2]], t[2]))[:n]]
-    return np.array(sorted(rows, key=lambda row: (y[row], row)))
+    return np.array(sorted(rows, key=lambda row: (y[row], row)), int)
 
 
 def explored(experiment: Experiment, records: Sequence[Record], subject: Subject) -> dict[str, Any]:

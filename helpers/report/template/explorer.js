@@ -203,11 +203,12 @@
         id("says").textContent = `${series.label} was not run on this image. ${was}. ${truth}`;
         return;
       }
+      const elsewhere = series.made_on === series.model ? "" : ` made on the ${series.made_on},`;
       const same = result.every((value, k) => value === clean(set, image)[k]);
       if (epsilon === 0) id("says").textContent = `ε = 0: nothing is changed. The model sees ${seen(before)}. ${truth}`;
       else {
         const how = epsilon === null && same ? "L-BFGS found no adversarial image"
-          : `After ${series.label}${epsilon === null ? "" : ` with ε = ${epsilon}`} the model sees ${seen(after)}`;
+          : `After ${series.label}${elsewhere}${epsilon === null ? "" : ` with ε = ${epsilon}`} the model sees ${seen(after)}`;
         const right = best(after) === y;
         const end = right ? "Still right." : best(before) === y ? "The attack succeeds." : "Wrong before and after.";
         id("says").textContent = same ? `${how}. ${was}. ${truth}` : `${how}. ${end} ${was}. ${truth}`;
