@@ -14,7 +14,7 @@ from markupsafe import Markup
 from helpers.evaluation.record import Record
 from helpers.findings.claims import judge_all
 from helpers.report import chapters as drawn
-from helpers.report import citations, glossary, links
+from helpers.report import citations, explorer, glossary, links
 from helpers.report.chapters import Chapter
 from helpers.report.check import script_hash
 from helpers.report.drawings import written
@@ -94,6 +94,10 @@ def _parts(chapters: Sequence[Chapter]) -> list[tuple[str, str | None, Beautiful
     return [(c.slug, c.run.dataset, c.soup) for c in chapters]
 
 
+def _joined(*names: str) -> str:
+    return "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in names)
+
+
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -161,6 +165,7 @@ def build_page(
         The build's; the data of its figures become part of the page.
     """
     environment = _environment()
+    explored = explorer.collect((part.slug, part.soup) for part in parts)
     first = front(records, judge_all(records), manifest)
     chapters = merge(parts)
     _place_cards(chapters, first, environment)
@@ -181,7 +186,7 @@ def build_page(
     for chapter in chapters:
         furnish(chapter.soup, folder)
         chapter.html = str(chapter.soup)
-    script = (TEMPLATES / "script.js").read_text(encoding="utf-8")
+    script = _joined("script.js", *(["explorer.js"] if explored else []))
     return environment.get_template("page.html.j2").render(
         name=NAME,
         line=_line(manifest),
@@ -189,9 +194,10 @@ def build_page(
         unverified=UNVERIFIED,
         chapters=chapters,
         manifest=manifest,
-        style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        style=Markup(_joined("style.css", *(["explorer.css"] if explored else []))),
         script=Markup(script),
         script_hash=script_hash(script),
+        explorer=explored,
         references=references,
         terms=[entry | {"id": glossary.identity(entry["term"])} for entry in terms],
         items=items,
