@@ -97,6 +97,12 @@ def _headlines(chapters: Sequence[Chapter]) -> Markup:
     return Markup()
 
 
+def _narrow(runs: Sequence[Run]) -> list[str]:
+    """Name the data sets whose networks are not as wide as the report's: ``0.5 (digits)``."""
+    named = {run.dataset: run.parameters.get("width", 1) for run in runs if run.dataset}
+    return [f"{width:g} ({name})" for name, width in named.items() if width != 1]
+
+
 def build_page(
     chapters: Sequence[Chapter], manifest: Mapping[str, Any], absent: Sequence[tuple[str, str]] = ()
 ) -> str:
@@ -154,6 +160,7 @@ def build_page(
         stand_ins=list(
             dict.fromkeys(d["label"] for d in manifest["datasets"] if d["status"] == "generated")
         ),
+        narrow=_narrow([chapter.run for chapter in chapters]),
         items=_items(chapters),
         facts=_facts(manifest),
         runs=runs,
