@@ -25,13 +25,13 @@ from helpers import parameters, paths, vocabulary
 CHAPTERS = ("01_data", "02_models", "09_findings")
 MODES = Literal["good", "error", "die", "leave", "slow"]
 TAKEN = {
-    "dataset": "2", "allow_expensive": "2", "seed": "129", "data_dir": "129", "output_dir": "129",
-    "store_dir": "129",
+    "dataset": "2", "allow_expensive": "2", "seed": "1-2 9", "data_dir": "1-2 9",
+    "output_dir": "1-2 9", "store_dir": "1-2 9",
 }  # fmt: skip
 VOCABULARY = {
-    name: replace(vocabulary.VOCABULARY[name], chapters=digits) for name, digits in TAKEN.items()
+    name: replace(vocabulary.VOCABULARY[name], chapters=those) for name, those in TAKEN.items()
 } | {
-    "size": vocabulary.Parameter(vocabulary.Count, "12", "how many", 1000),
+    "size": vocabulary.Parameter(vocabulary.Count, "1-2", "how many", 1000),
     "mode": vocabulary.Parameter(MODES, "2", "what to do"),
 }
 REPORT_ITEMS = ("figure-1", "figure-2", "table-1")

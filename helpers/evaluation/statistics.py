@@ -23,6 +23,13 @@ def wilson(n_correct: int, n: int) -> tuple[float, float]:
     return low, 1.0 if n_correct == n else middle + reach
 
 
+def accuracy_values(n_correct: int, n: int) -> dict[str, float]:
+    """What a record holds of an accuracy: counts, share, and the ends of its 95 % interval."""
+    low, high = wilson(n_correct, n)
+    counts = {"n": n, "n_correct": n_correct}
+    return counts | {"accuracy": n_correct / n, "low": low, "high": high}
+
+
 def mcnemar(correct_a: np.ndarray, correct_b: np.ndarray) -> float:
     """Exact McNemar test: p-value for two classifiers being equally good on the same images."""
     if correct_a.shape != correct_b.shape:
