@@ -129,7 +129,7 @@ VOCABULARY = {
     "n_test": _(CountOrNone, "1-8", "test images, 0 for all"),
     "input_size": _(Side, "6", "side that InceptionV3 resizes to (299 in the report)", 1_000),
     "width": _(
-        Factor, "2345678", "factor on the network's filters and hidden nodes (1 in the report)",
+        Factor, "2-8", "factor on the network's filters and hidden nodes (1 in the report)",
         left=TRAINED,
     ),
     "weights": _(Weights, "6", "pretrained weights: none, or imagenet (a download)"),

@@ -13,6 +13,8 @@ from helpers.attacks.inputs import check_images
 from helpers.attacks.steps import bim, fgsm, pgd
 from helpers.models import gradients
 
+WORST = ("fgsm", "bim", "pgd")  # what :func:`worst` runs, in its order
+
 
 @dataclass(frozen=True)
 class Robust:
@@ -104,12 +106,9 @@ def worst(model, x, y, *, epsilon, alpha, steps, restarts, seed, progress=None) 
     :func:`helpers.attacks.pgd`; `steps` are BIM's.
     """
     walk = {"epsilon": epsilon, "alpha": alpha, "early": True, "progress": progress}
-    starts = {"restarts": restarts, "seed": seed}
-    return robust_accuracy(
-        model, x, y,
-        {
-            "fgsm": partial(fgsm, epsilon=epsilon, progress=progress),
-            "bim": partial(bim, steps=steps, **walk),
-            "pgd": partial(pgd, steps=2 * steps, **walk, **starts),
-        },
-    )  # fmt: skip
+    attacks = (
+        partial(fgsm, epsilon=epsilon, progress=progress),
+        partial(bim, steps=steps, **walk),
+        partial(pgd, steps=2 * steps, restarts=restarts, seed=seed, **walk),
+    )
+    return robust_accuracy(model, x, y, dict(zip(WORST, attacks, strict=True)))

@@ -212,7 +212,9 @@ def random_noise(x: np.ndarray, *, epsilon: float, seed: int) -> np.ndarray:
     check_pixels(x)
     check_sizes(epsilon=epsilon)
     signs = np.empty_like(x)
-    for row in range(len(x)):  # each from a generator of its own, so that the number does not matter
+    for row in range(
+        len(x)
+    ):  # each from a generator of its own, so that the number does not matter
         signs[row] = np.random.default_rng([seed, row]).integers(0, 2, x.shape[1:]) * 2 - 1
     return np.clip(x + signs * np.float32(epsilon), 0, 1)
 

@@ -108,7 +108,7 @@ class Experiment:
         }
 
     def build(self, seed: int, **changes: Any) -> keras.Model:
-        """Make an untrained instance of the data set's network, with its options or `changes` of them."""
+        """Make an untrained instance of the data set's network, with `changes` of its options."""
         return networks.build(
             self.architecture, self.data.input_shape, self.data.n_classes, seed=seed,
             **(self.options | changes),
@@ -203,9 +203,9 @@ class Experiment:
     ) -> Subject:
         """A model after adversarial retraining on one attack.
 
-        Of the original model, retrained on a bounded attack made for each epoch, the course is noted: after
-        each epoch its accuracy on clean, FGSM, BIM and PGD test images, made from the model as it then
-        stands. (Where the chapter lacks what PGD takes, nothing is noted.)
+        Of the original model, retrained on a bounded attack made for each epoch, the accuracy after each
+        epoch is noted too, on clean, FGSM, BIM and PGD test images made from the model as it then stands
+        (not where the chapter lacks PGD's parameters).
 
         Parameters
         ----------
@@ -218,8 +218,8 @@ class Experiment:
         """
         start = self.original() if member is None else self.member(member)
         settings, n_adversarial = making.retraining_settings(self, attack), 0
-        follow = member is None and regenerate == "epoch" and ATTACKS[attack].kind == "bounded"
-        follow = follow and hasattr(self.p, "restarts")
+        follow = (member, regenerate, ATTACKS[attack].kind) == (None, "epoch", "bounded")
+        follow &= hasattr(self.p, "restarts")
         if ATTACKS[attack].kind == "unbounded":  # too slow for all
             n_adversarial = min(self.p.lbfgs_n_train, len(self.data.x_train))
         replicate = member and {"member": member, "seed": self.p.seed, **self._bagging}
@@ -240,9 +240,7 @@ class Experiment:
         id = replace(start.id, retrained_on=attack, regenerate=regenerate)
         name = f"retrained_{attack}_{regenerate}" + (f"_member_{member}" if member else "")
         piece = self._piece(name, "model", "retrained", arguments, key, code, start.pieces)
-        spec = self._spec(
-            "retrained", attack=attack, member=member, regenerate=regenerate
-        )
+        spec = self._spec("retrained", attack=attack, member=member, regenerate=regenerate)
         return self._trained(id, piece, spec)
 
     def _follow_key(self) -> dict[str, Any]:

@@ -52,8 +52,9 @@ def build(
     seed
         Seed of the initial weights and of dropout.
     options
-        ``width``, a factor on the filters of every convolution and the nodes of every hidden layer (1 in
-        the report); for ``inception_v3`` also ``input_size`` and ``weights`` as in :func:`_inception_v3`.
+        ``width``, a factor on the filters of every convolution and the nodes of every hidden layer (1
+        in the report); for ``inception_v3`` also ``input_size`` and ``weights`` as in
+        :func:`_inception_v3`.
     """
     if architecture not in ARCHITECTURES:
         raise ValueError(f"no architecture {architecture!r}; there are {', '.join(ARCHITECTURES)}")

@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from helpers.profiles import Run
 from helpers.report import citations, links
 from helpers.report.chapters import Chapter
 from helpers.report.check import script_hash
