@@ -128,7 +128,10 @@ VOCABULARY = {
     "n_train": _(CountOrNone, "1-8", "training images, 0 for all", left=TRAINED),
     "n_test": _(CountOrNone, "1-8", "test images, 0 for all"),
     "input_size": _(Side, "6", "side that InceptionV3 resizes to (299 in the report)", 1_000),
-    "width": _(Factor, "6", "factor on InceptionV3's filters (1 in the report)"),
+    "width": _(
+        Factor, "2-8", "factor on the network's filters and hidden nodes (1 in the report)",
+        left=TRAINED,
+    ),
     "weights": _(Weights, "6", "pretrained weights: none, or imagenet (a download)"),
     "epochs": _(Count, "2-8", "most epochs of training", 1_000, TRAINED),
     "patience": _(

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from helpers.evaluation.record import Record
 from helpers.findings.claims import judge_all
+from helpers.profiles import Run
 from helpers.report import chapters as drawn
 from helpers.report import citations, explorer, glossary, links
 from helpers.report.chapters import Chapter
@@ -96,6 +97,12 @@ def _parts(chapters: Sequence[Chapter]) -> list[tuple[str, str | None, Beautiful
 
 def _joined(*names: str) -> str:
     return "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in names)
+
+
+def _narrow(runs: Sequence[Run]) -> list[str]:
+    """Name the data sets whose networks are not as wide as the report's: ``0.5 (digits)``."""
+    named = {run.dataset: run.parameters.get("width", 1) for run in runs if run.dataset}
+    return [f"{width:g} ({name})" for name, width in named.items() if width != 1]
 
 
 def _environment() -> jinja2.Environment:
@@ -200,6 +207,7 @@ def build_page(
         explorer=explored,
         references=references,
         terms=[entry | {"id": glossary.identity(entry["term"])} for entry in terms],
+        narrow=_narrow([part.run for part in parts]),
         items=items,
         facts=_facts(manifest),
         runs=_runs(parts, manifest),
