@@ -236,7 +236,7 @@ def _cell(label: str, image: np.ndarray, shares: list[int], classes: list[str]) 
     )
     source = base64.b64encode(buffer.getvalue()).decode()
     return (
-        '<span style="display: inline-block; width: 5.2rem; vertical-align: top"><img '
+        '<span style="display: inline-block; width: 5.2rem; padding-right: 0.5rem; vertical-align: top"><img '
         'width="56" height="56" style="image-rendering: pixelated; display: block" '
         f'alt="{label}: seen as {seen}" src="data:image/png;base64,{source}">'
         f"{label}: {seen}</span>"
