@@ -227,7 +227,9 @@ class Chapter:
     def _label(self, dataset: str | None) -> str:
         """Name the data for captions: what stands in for what, what is unverified."""
         if dataset is not None and self._dataset is not None and dataset == self.data.name:
-            return self.data.label
+            # A narrow network is no network of the report, wherever it appears.
+            width = getattr(self.p, "width", 1.0) if self.experiment.own is None else 1.0
+            return self.data.label + (f"; networks of width {width:g}" if width != 1 else "")
         told = select(self.records.all, quantity="data", dataset=dataset)
         return told[0].values["label"] if told else dataset or ""
 

@@ -13,6 +13,7 @@ from helpers.evaluation.identity import ModelId
 from helpers.evaluation.record import Record
 from helpers.figures.looks import called, value_of
 from helpers.findings.verdicts import gap, points
+from helpers.rounding import percent as share
 
 # What a curve may run along, and how it is called in a sentence.
 ALONG = {"epsilon": "ε", "n_members": "members", "sigma": "σ", "steps": "steps"}
@@ -20,7 +21,7 @@ ALONG = {"epsilon": "ε", "n_members": "members", "sigma": "σ", "steps": "steps
 
 def percent(record: Record) -> str:
     """Write an accuracy in percent."""
-    return f"{100 * record.values['accuracy']:.1f} %"
+    return share(record.values["accuracy"])
 
 
 def flat(about: Any) -> list[Record]:
@@ -109,7 +110,8 @@ def _steps(records: Sequence[Record]) -> str:
 
 
 def _list(names) -> str:
-    *most, last = names
+    # "BIM, targeted" would read as two: "targeted BIM".
+    *most, last = (" ".join(reversed(name.split(", "))) for name in names)
     return f"{', '.join(most)} and {last}" if most else last
 
 

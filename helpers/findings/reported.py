@@ -15,6 +15,7 @@ from helpers.evaluation.identity import ORIGINAL, ModelId
 from helpers.evaluation.record import Record, select
 from helpers.findings.evidence import ITSELF, Evidence
 from helpers.paths import PROJECT
+from helpers.rounding import rounded
 
 REPORTED = PROJECT / "data" / "reported.yaml"
 SLIPS = PROJECT / "data" / "slips.yaml"
@@ -117,7 +118,7 @@ def _row(entry: dict[str, Any], record: Record | None) -> dict[str, Any]:
     low, high = said if isinstance(said, list) else (said, said)
     difference = value - high if value > high else min(value - low, 0)
     row |= {
-        "Measured": f"{value:.2f}".replace("-", "−")
+        "Measured": rounded(value, 2)
         if percent or entry["value"].startswith("gain_")
         else _plain(value),
         "Difference": _plain(round(difference, 2 if percent else 4), sign=True),
@@ -126,9 +127,8 @@ def _row(entry: dict[str, Any], record: Record | None) -> dict[str, Any]:
         + (", made on the original" if ORIGINAL == record.made_on != record.model else ""),
     }
     if percent:
-        row["95 % interval"] = "[{:.2f}, {:.2f}]".format(
-            100 * record.values["low"], 100 * record.values["high"]
-        )
+        low, high = (rounded(100 * record.values[end], 2) for end in ("low", "high"))
+        row["95 % interval"] = f"[{low}, {high}]"
     return row
 
 

@@ -17,6 +17,7 @@ NO_ALT = "No description has been provided for this image"  # what nbconvert fil
 FETCHING = ("src", "srcset", "poster", "data", "background", "xlink:href")
 LITERAL = ("code", "pre", "kbd", "samp", "script", "style", "math", "title")
 URL = re.compile(r"url\(\s*['\"]?(?!data:|#)([^)'\"]*)|@import\s+([^;]+)", re.IGNORECASE)
+CSV = "data:text/csv;"  # a table to save, in the page itself
 DATA = "application/json"  # the type of a script element that holds data, and runs nothing
 EXPLORER = 2_000_000  # bytes that the explorer may take, with its gallery
 SHOWN = 60  # characters of the page's text in a message
@@ -29,8 +30,10 @@ def _links(soup: BeautifulSoup, ids: set[str]) -> list[str]:
         if target.startswith("#"):
             if target != "#" and unquote(target[1:]) not in ids:
                 problems.append(f"dangling link {target} ({text!r})")
+        elif target.startswith(CSV) and link.get("download"):
+            continue
         elif not re.match(r"(https?://|mailto:)", target):
-            problems.append(f"link to a file outside of the page: {target} ({text!r})")
+            problems.append(f"link to a file outside of the page: {target[:SHOWN]} ({text!r})")
     for tag in soup.select("[aria-labelledby], [aria-describedby], label[for]"):
         for name in ("aria-labelledby", "aria-describedby", "for"):
             for target in str(tag.get(name) or "").split():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -131,6 +132,23 @@ def refuse(error: Exception | str) -> NoReturn:
     help="Folder for everything of this build (build/PROFILE unless given); with --compare, for its "
     "table (build unless given).",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Make the pieces in N processes of one thread each, chapters side by side.",
+)
+@click.option(
+    "--cluster",
+    envvar="DASK_SCHEDULER_ADDRESS",
+    metavar="ADDRESS",
+    help="Make them on a Dask cluster: its scheduler's address or scheduler.json (docs/cluster.md).",
+)
+@click.option(
+    "--insecure-cluster",
+    is_flag=True,
+    help="Let pass a cluster reached over a network without TLS, where all who reach it are trusted.",
+)
 @click.option("--keep-going", is_flag=True, help="Go on with the other chapters after a failure.")
 @click.option("--fresh", is_flag=True, help="Remove the folder's earlier build and start anew.")
 @click.option(
@@ -173,6 +191,9 @@ def command(
     parameters_of,
     allow_expensive,
     compare,
+    workers,
+    cluster,
+    insecure_cluster,
 ):
     """Execute the chapters of PROFILE (quick unless given) and make one HTML page of them."""
     if compare:
@@ -184,10 +205,13 @@ def command(
         takes = "one run, and beside it PROFILE, --set, --data-dir, --output and --allow-expensive"
         alone(context, "--parameters", takes, "parameters_of", *fitting)
         only = (parameters_of,)
+    if workers and context.get_parameter_source("cluster") is ParameterSource.COMMANDLINE:
+        refuse("--workers N starts workers, --cluster ADDRESS takes some that are there: give one")
     try:
         job = plan(
             profile, only, overrides, data_dir, output,
             keep_going=keep_going, fresh=fresh, allow_expensive=allow_expensive,
+            workers=workers or 0, cluster="" if workers else cluster or "",
         )  # fmt: skip
         if parameters_of:
             return click.echo(for_papermill(job), nl=False)
@@ -199,6 +223,8 @@ def command(
         if listing:
             list_runs(job)
             return
+        if insecure_cluster:
+            os.environ["REPORT_INSECURE_CLUSTER"] = "1"
         code = build(job, sys.stderr)
     except ParameterError as error:
         refuse(error)
