@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 
 EXPLORED = ("fgsm", "bim", "lbfgs")
 DOZEN = 12
-NUMBERS = (
-    50_000  # in all clean images together at most: a dozen of 32 x 32 x 3, four of 64 x 64 x 3
-)
+NUMBERS = 50_000  # in all clean images at most: a dozen of 32 x 32 x 3, four of 64 x 64 x 3
+CELL = "display: inline-block; width: 5.2rem; padding-right: 0.5rem; vertical-align: top"
 
 
 def chosen(y: np.ndarray, first: np.ndarray, shape: Sequence[int]) -> np.ndarray:
@@ -236,7 +235,7 @@ def _cell(label: str, image: np.ndarray, shares: list[int], classes: list[str]) 
     )
     source = base64.b64encode(buffer.getvalue()).decode()
     return (
-        '<span style="display: inline-block; width: 5.2rem; vertical-align: top"><img '
+        f'<span style="{CELL}"><img '
         'width="56" height="56" style="image-rendering: pixelated; display: block" '
         f'alt="{label}: seen as {seen}" src="data:image/png;base64,{source}">'
         f"{label}: {seen}</span>"

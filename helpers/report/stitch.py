@@ -205,6 +205,7 @@ def build_page(
         script=Markup(script),
         script_hash=script_hash(script),
         explorer=explored,
+        explored_before=next((c.slug for c in chapters if c.run.chapter != FINDINGS), None),
         references=references,
         terms=[entry | {"id": glossary.identity(entry["term"])} for entry in terms],
         narrow=_narrow([part.run for part in parts]),

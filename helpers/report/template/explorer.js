@@ -156,6 +156,7 @@
           element("td", { class: "num" }, `${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)}`));
       }));
       id("line").hidden = at === null;
+      id("others").hidden = all.length < 2;
       if (at !== null) line(series, all, at);
     }
 
