@@ -105,8 +105,6 @@ class Claim:
         Where the evidence is seen: chapter, kind and key of an item (``04_ensembles#figure-7``).
     datasets, tests
         The report's data sets that it is about, and what is compared on them.
-    short
-        The claim in under ten words.
     """
 
     name: str
@@ -120,7 +118,6 @@ class Claim:
     seen: tuple[str, ...]
     datasets: tuple[str, ...]
     tests: tuple[dict[str, Any], ...]
-    short: str = ""
 
 
 @dataclass(frozen=True)
