@@ -592,7 +592,7 @@ def test_findings_run_again_after_another_chapter(built):
     note = soup.select_one("header p.failure").get_text(" ")
     assert "09_findings (changed: other chapters)" in note
     assert "02_models:shapes (changed: parameters)" in note
-    assert soup.select_one("main h2").get_text() == "2. Models · digits"
+    assert soup.select_one("main h2").get_text() == "2. Models"
     assert check_page(str(soup)) == []
 
 
