@@ -17,16 +17,18 @@ SIGNS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", ABSENT: "–"}
 
 
 def check_table(checks: Sequence[Check]) -> pd.DataFrame:
-    """List sanity checks: in how many cases each was looked for, and in how many found."""
-    return pd.DataFrame(
+    """List sanity checks that had something to compare: in how many cases, and what was found."""
+    frame = pd.DataFrame(
         {
             "Sign of a broken evaluation": check.name,
             "looked for": check.compared,
             "found": len(check.warnings),
-            "where": _places(check.compared, check.warnings),
+            "where": "; ".join(check.warnings),
         }
         for check in checks
+        if check.compared
     )
+    return frame if any(check.warnings for check in checks) else frame.drop(columns="where")
 
 
 def sanity_table(records: Sequence[Record]) -> pd.DataFrame:

@@ -99,6 +99,15 @@ def show_figure(
     )
 
 
+def save_data(
+    frame: pd.DataFrame, number: str, *, name: str = "", dataset: str | None = None
+) -> None:
+    """Write what a figure draws beside it, as ``figures/<id>.csv``; an empty table writes nothing."""
+    if _folder is not None and len(frame):
+        identity = _identity("figure", number, name, dataset)
+        write_atomically(_folder / "figures" / f"{identity}.csv", frame.to_csv(index=False))
+
+
 def render(figure: Figure, kind: str) -> bytes:
     """Draw a figure as SVG or PNG on white; the same figure gives the same bytes."""
     # Both would otherwise name the date or the version that drew them.

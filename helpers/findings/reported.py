@@ -99,6 +99,48 @@ def findings_table(reported: Sequence[dict[str, Any]], records: Sequence[Record]
     )
 
 
+READINGS = {
+    "each epoch, attacked itself": ("epoch", ITSELF),
+    "each batch, attacked itself": ("batch", ITSELF),
+    "each epoch, images of the original": ("epoch", ORIGINAL),
+    "each batch, images of the original": ("batch", ORIGINAL),
+}
+
+
+def readings_table(reported: Sequence[dict[str, Any]], records: Sequence[Record]) -> pd.DataFrame:
+    """Set the numbers of a table on retraining beside what each reading of the report gives.
+
+    Returns
+    -------
+    frame
+        A row for each number; columns What, Reported, and a reading each: when the examples were made,
+        and on which model the tested images; percent with 95 % intervals.
+    """
+    evidence, rows = Evidence(records), []
+    for entry in reported:
+        match, row = entry["match"], {"What": entry["what"], "Reported": _plain(entry["reported"])}
+        for name, (when, source) in READINGS.items():
+            clean = match["under"] == "none"
+            found = [
+                record
+                for dataset in evidence.standing_for(entry["dataset"])
+                for record in evidence.find(
+                    **match | {"of": match["of"] | {"regenerate": when}},
+                    made_on=None if clean else source,
+                    dataset=dataset,
+                )
+            ]
+            shown = found[:1] if not clean or source == ITSELF else []
+            row[name] = next(map(_percent, shown), None)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _percent(record: Record) -> str:
+    value, low, high = (rounded(100 * record.values[k]) for k in ("accuracy", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
 def _row(entry: dict[str, Any], record: Record | None) -> dict[str, Any]:
     said = entry["reported"]
     row = {

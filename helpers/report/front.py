@@ -105,7 +105,7 @@ def pictures(records: Sequence[Record]) -> list[dict[str, Any]]:
             "source": _png(0.5 + factor * change),
             "alt": f"What {attack} changes, as a pattern of light and dark pixels.",
             "name": f"Change × {factor}",
-            "says": f"{attack}, at most {record.parameters['epsilon']:g} of 1",
+            "says": f"{attack}, ε = {record.parameters['epsilon']:g}",
         },
         {
             "source": _png(x_adv),

@@ -50,10 +50,10 @@ def number_headings(soup: BeautifulSoup, slug: str, number: int | None):
             _set_text(heading, f"{number}. " if number else "")
             heading["id"] = slug
             heading["data-original"] = original
-            title = heading.get_text(" ", strip=True)
+            title = " ".join(heading.get_text().split())
         elif level == 2:
             _set_text(heading, f"{number}.{len(sections) + 1} " if number else "")
-            sections.append((name, heading.get_text(" ", strip=True)))
+            sections.append((name, " ".join(heading.get_text().split())))
         heading.name = f"h{min(level + 1, 6)}"
     return title, sections
 

@@ -149,7 +149,9 @@ def drop_empty(soup: BeautifulSoup) -> None:
     """
     for heading in reversed(soup.find_all(HEADING)):
         level = int(heading.name[1])
-        for after in heading.find_all_next():
+        for after in heading.next_elements:
+            if not isinstance(after, Tag):
+                continue
             if HEADING.match(after.name) and int(after.name[1]) <= level:
                 heading.decompose()
                 break

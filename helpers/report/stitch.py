@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 from markupsafe import Markup
 
 from helpers.evaluation.record import Record
@@ -136,17 +137,31 @@ def _place_cards(
             title = chapter.soup.find("h1")
             place = title.parent if title is not None else None
             place.insert_after(shown) if place is not None else chapter.soup.insert(0, shown)
-        for gone in chapter.soup.select("#table-09-tests"):
-            gone.decompose()
-        for gone in chapter.soup.select("#headlines"):
-            panel = gone.find_parent(class_="alone")
-            (panel or gone).decompose()
-        for link in chapter.soup.select(
-            ".card a[href]"
-        ):  # claims are the report's, chapters may be fewer
+        first_section = chapter.soup.find("h2")
+        printed = first_section.find_all_previous(class_="alone") if first_section else []
+        listed = [box for box in printed if not box.find(["figure", "ul"])]
+        for gone in [*chapter.soup.select("#table-09-tests, #headlines"), *listed]:
+            _take_out(gone)
+        # The claims are the report's; chapters may be fewer.
+        for link in chapter.soup.select(".card a[href]"):
             if links.PLACE.match(link["href"])[1] not in CHAPTERS:
                 link.unwrap()
         drop_empty(chapter.soup)
+
+
+def _take_out(shown: Tag) -> None:
+    """Remove an output, and the words that lead to it: a sentence that ends with a colon."""
+    box = shown.find_parent(class_="alone") or shown
+    before = box.find_previous(class_="prose")
+    words = before.find_all("p")[-1:] if before is not None else []
+    for last in words:
+        text = last.get_text().strip()
+        if text.endswith(":") and ". " not in text:
+            last.decompose()
+        elif text.endswith(":"):
+            end = last.find_all(string=True)[-1]
+            end.replace_with(f"{str(end).rstrip()[:-1]}.")
+    box.decompose()
 
 
 def build_page(
@@ -175,6 +190,8 @@ def build_page(
     explored = explorer.collect((part.slug, part.soup) for part in parts)
     first = front(records, judge_all(records), manifest)
     chapters = merge(parts)
+    if FINDINGS not in {chapter.run.chapter for chapter in chapters}:
+        first = replace(first, cards=[])  # their place is in the findings
     _place_cards(chapters, first, environment)
     for chapter in chapters:
         drawn.finish(chapter)
