@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from helpers.code import PORTABLE
 from helpers.profiles import Run
 from helpers.report import citations, links
 from helpers.report.chapters import Chapter
@@ -53,7 +54,15 @@ def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Platform", machine["platform"]),
         ("Processor", f"{machine['cpu']}, {machine['cores']} cores used"),
         ("Memory", f"{machine['memory_mib']} MiB"),
+        ("Rounding", _rounding(manifest.get("onednn"))),
     ]
+
+
+def _rounding(onednn: Mapping[str, str] | None) -> str:
+    """Say where a rerun gives the same digits."""
+    if onednn == PORTABLE:
+        return "as of any x86-64 processor with AVX2 (--portable): there a rerun repeats the digits"
+    return "as of this kind of processor: elsewhere the last digits, and so some answers, differ"
 
 
 def _items(chapters: Sequence[Chapter]) -> list[tuple[str, str]]:
