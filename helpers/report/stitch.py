@@ -12,6 +12,7 @@ import jinja2
 from bs4 import BeautifulSoup, Tag
 from markupsafe import Markup
 
+from helpers.code import PORTABLE
 from helpers.evaluation.record import Record
 from helpers.findings.claims import judge_all
 from helpers.profiles import Run
@@ -56,7 +57,15 @@ def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Platform", machine["platform"]),
         ("Processor", f"{machine['cpu']}, {machine['cores']} cores used"),
         ("Memory", f"{machine['memory_mib']} MiB"),
+        ("Rounding", _rounding(manifest.get("onednn"))),
     ]
+
+
+def _rounding(onednn: Mapping[str, str] | None) -> str:
+    """Say where a rerun gives the same digits."""
+    if onednn == PORTABLE:
+        return "as of any x86-64 processor with AVX2 (--portable): there a rerun repeats the digits"
+    return "as of this kind of processor: elsewhere the last digits, and so some answers, differ"
 
 
 def _items(chapters: Sequence[Chapter]) -> list[tuple[str, str]]:
