@@ -23,8 +23,8 @@ from helpers import chapter, paths
 from helpers.attacks import ATTACKS
 from helpers.data import DATASETS
 from helpers.data.dataset import Dataset
+from helpers.experiment import experiment, scores
 from helpers.experiment.costs import Costs
-from helpers.experiment.experiment import Experiment
 from helpers.experiment.pieces import Piece, in_order
 from helpers.experiment.schedule import critical_path, simulate
 from helpers.parameters import Parameters, validate
@@ -40,7 +40,7 @@ class NotMadeError(Exception):
     """A notebook asked for the content of a model while pieces are only listed."""
 
 
-class Lister(Experiment):
+class Lister(experiment.Experiment):
     """An experiment that names pieces and makes none."""
 
     def __init__(self, parameters: Parameters, data: Dataset | None):
@@ -109,9 +109,16 @@ def pieces_of_run(job: Job, run: Run) -> list[Piece]:
     parameters = validate(run.chapter, job.output.parameters(run, job.data_dir))
     listed = ListingChapter(run, parameters)
     namespace: dict[str, Any] = {"__name__": "listing"}
-    with _silent(), mock.patch.object(chapter, "Chapter", return_value=listed):
+    nothing = {"distortion": lambda *images: {}, "similarity": lambda *images: np.zeros(1)}
+    with (
+        _silent(),
+        mock.patch.object(chapter, "Chapter", return_value=listed),
+        mock.patch.multiple(scores, **nothing),
+        mock.patch.object(experiment, "check_adversarial"),
+    ):
         for kind, source, tags in notebook_cells(run.chapter):
-            if kind == "code" and "parameters" not in tags:
+            asks = "experiment" in source or "score" in source  # others draw, or show by hand
+            if kind == "code" and asks and "parameters" not in tags:
                 with contextlib.suppress(Exception):  # of what is not made, or follows from it
                     exec(compile(source, run.chapter, "exec"), namespace)
     return in_order(listed.experiment.named.values())
