@@ -97,26 +97,30 @@ class Costs:
 
     Parameters
     ----------
-    store
-        Folder whose cards tell.
+    stores
+        Folders whose cards tell.
     """
 
-    def __init__(self, store: Path):
-        self._rates: dict[tuple[str, ...], list[tuple[str, float]]] = {}
-        for path in sorted(store.glob("*.json")):
+    def __init__(self, *stores: Path):
+        self._rates: dict[tuple[str, ...], list[tuple[float, str, float]]] = {}
+        self._known: dict[str, float] = {}
+        for path in sorted(path for store in stores for path in store.glob("*.json")):
             try:
                 card = json.loads(path.read_text(encoding="utf-8"))
                 # Of one thread that waits for a busy machine the processor's seconds say more, too.
-                rate = card["processor_seconds"] / card["size"]["passes"]
-                network = json.dumps(card["size"]["network"])
-                for kind in _kinds(card["size"]["kind"], network):
-                    self._rates.setdefault(kind, []).append((network, rate))
+                seconds, of = card["processor_seconds"], card["size"]
+                network, passes = json.dumps(of["network"]), of["passes"]
+                for kind in _kinds(of["kind"], network):
+                    self._rates.setdefault(kind, []).append((passes, network, seconds / passes))
+                self._known[path.stem] = seconds
             except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
                 continue  # not a card, or one of another edition: it tells nothing
         self._found: dict[tuple[str, str], float] = {}
 
     def seconds(self, piece: Piece) -> float:
-        """Expected seconds of a piece."""
+        """Expected seconds of a piece: its own of an earlier time, or from what is like it."""
+        if piece.file_name in self._known:
+            return self._known[piece.file_name]
         kind, network = piece.size["kind"], json.dumps(piece.size["network"])
         if (kind, network) not in self._found:
             self._found[kind, network] = self._rate(kind, network)
@@ -125,9 +129,11 @@ class Costs:
     def _rate(self, kind: str, network: str) -> float:
         for one in _kinds(kind, network):
             if one in self._rates:
+                # Small ones spend their time on compiling, and would tell too much of large ones.
+                largest = sorted(self._rates[one], reverse=True)[: -(-len(self._rates[one]) // 3)]
                 return median(
                     rate if other == network else rate * _ratio(network, other)
-                    for other, rate in self._rates[one]
+                    for _, other, rate in largest
                 )
         return multiplications(network) / 1e9 * USUAL
 
@@ -139,16 +145,3 @@ def _ratio(network: str, other: str) -> float:
 def _kinds(kind: str, network: str) -> Iterable[tuple[str, ...]]:
     """What may tell of a piece, the best first: same kind and network, same kind, same maker, any."""
     yield from ((kind, network), (kind,), (kind.partition(" ")[0], ""), ())
-
-
-def priorities(pieces: Iterable[Piece], seconds: Mapping[str, float]) -> dict[str, float]:
-    """How long it takes, by identity, to make a piece and the longest chain of what waits for it.
-
-    `pieces` stand in the order of :func:`helpers.experiment.pieces.in_order`.
-    """
-    found: dict[str, float] = {}
-    for piece in reversed(list(pieces)):
-        found[piece.identity] = found.get(piece.identity, 0.0) + seconds[piece.identity]
-        for needed in piece.needs:
-            found[needed.identity] = max(found.get(needed.identity, 0.0), found[piece.identity])
-    return found

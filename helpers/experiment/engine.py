@@ -23,6 +23,7 @@ from distributed import Client, Future, LocalCluster, get_worker, wait
 from helpers.experiment import costs, sharing
 from helpers.experiment.pieces import SCHEDULER, Piece, in_order
 from helpers.experiment.pieces_line import PiecesLine
+from helpers.experiment.schedule import priorities
 from helpers.experiment.trust import EngineError, address_of, differences, fingerprint
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ class Engine:
         """
         wanted, known = list(pieces), costs.Costs(store)
         seconds = {piece.identity: known.seconds(piece) for piece in wanted}
-        first, line = costs.priorities(wanted, seconds), PiecesLine(wanted, seconds, stream)
+        first, line = priorities(wanted, seconds), PiecesLine(wanted, seconds, stream)
         failed: dict[str, BaseException] = {}
         troubled: set[str] = set()
         for attempt in range(TRIES):

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from helpers import paths
 from helpers.code import make_portable
+from helpers.experiment.trust import INSECURE, address_of
 from helpers.parameters import ParameterError
 from helpers.profiles import profile_names
 from helpers.report.build import FAILED, build
@@ -100,6 +101,13 @@ def show_comparison(folders: tuple[Path, Path], output: Path | None) -> None:
         refuse(error)
 
 
+def show_plan(job: Job) -> None:
+    from helpers.report.listing import WORKERS, forecast  # with TensorFlow
+
+    for line in forecast(job).told(tuple(sorted({*WORKERS, job.workers or 1}))):
+        click.echo(line)
+
+
 def refuse(error: Exception | str) -> NoReturn:
     click.echo(f"Error: {error}", err=True)
     sys.exit(BAD_ARGUMENTS)
@@ -177,6 +185,12 @@ def refuse(error: Exception | str) -> NoReturn:
 )
 @click.option("--list", "listing", is_flag=True, help="List profiles and runs; nothing is built.")
 @click.option(
+    "--plan",
+    "planning",
+    is_flag=True,
+    help="List the pieces to be made, what is there, and the time for N workers; nothing is built.",
+)
+@click.option(
     "--compare",
     nargs=2,
     type=click.Path(path_type=Path),
@@ -202,6 +216,7 @@ def command(
     workers,
     cluster,
     insecure_cluster,
+    planning,
 ):
     """Execute the chapters of PROFILE (quick unless given) and make one HTML page of them."""
     if compare:
@@ -215,9 +230,13 @@ def command(
         only = (parameters_of,)
     if workers and context.get_parameter_source("cluster") is ParameterSource.COMMANDLINE:
         refuse("--workers N starts workers, --cluster ADDRESS takes some that are there: give one")
+    if insecure_cluster:
+        os.environ[INSECURE] = "1"
     try:
         if portable:
             make_portable()
+        if cluster and not workers:
+            address_of(cluster)  # refused before anything is written
         job = plan(
             profile, only, overrides, data_dir, output,
             keep_going=keep_going, fresh=fresh, allow_expensive=allow_expensive,
@@ -233,8 +252,8 @@ def command(
         if listing:
             list_runs(job)
             return
-        if insecure_cluster:
-            os.environ["REPORT_INSECURE_CLUSTER"] = "1"
+        if planning:
+            return show_plan(job)
         code = build(job, sys.stderr)
     except ParameterError as error:
         refuse(error)
