@@ -198,6 +198,22 @@ class Chapter:
         caption = words.caption(sentence, about, self._label(place["dataset"]))
         show.show_table(frame, **place, caption=caption, index=index, formats=formats)
 
+    def explore(self, subject: Subject) -> None:
+        """Show a dozen test images and the model's answers to them, for the page's explorer.
+
+        Parameters
+        ----------
+        subject
+            A model that this chapter has scored under FGSM, BIM or L-BFGS; those images are shown.
+        """
+        from helpers.figures import explorer
+
+        data = explorer.explored(self.experiment, self.records.all, subject)
+        if data["images"]:
+            explorer.show_explored(data, self.name)
+        else:
+            print("The images are too large for the page to hold some of them.")
+
     def example(self, subject: Subject, clean: Images, attacked: Images) -> None:
         """Record one image that an attack turns, with the model's answers: the page opens with it.
 
@@ -240,7 +256,9 @@ class Chapter:
     def _label(self, dataset: str | None) -> str:
         """Name the data for captions: what stands in for what, what is unverified."""
         if dataset is not None and self._dataset is not None and dataset == self.data.name:
-            return self.data.label
+            # A narrow network is no network of the report, wherever it appears.
+            width = getattr(self.p, "width", 1.0) if self.experiment.own is None else 1.0
+            return self.data.label + (f"; networks of width {width:g}" if width != 1 else "")
         told = select(self.records.all, quantity="data", dataset=dataset)
         return told[0].values["label"] if told else dataset or ""
 

@@ -128,7 +128,10 @@ VOCABULARY = {
     "n_train": _(CountOrNone, "1-8", "training images, 0 for all", left=TRAINED),
     "n_test": _(CountOrNone, "1-8", "test images, 0 for all"),
     "input_size": _(Side, "6", "side that InceptionV3 resizes to (299 in the report)", 1_000),
-    "width": _(Factor, "6", "factor on InceptionV3's filters (1 in the report)"),
+    "width": _(
+        Factor, "2-8", "factor on the network's filters and hidden nodes (1 in the report)",
+        left=TRAINED,
+    ),
     "weights": _(Weights, "6", "pretrained weights: none, or imagenet (a download)"),
     "epochs": _(Count, "2-8", "most epochs of training", 1_000, TRAINED),
     "patience": _(
@@ -166,7 +169,7 @@ VOCABULARY = {
     "epsilon": _(Epsilon, "3-8", "largest change of a pixel, of 1"),
     "alpha": _(Epsilon, "3-8", "step of BIM and PGD, of 1; follows epsilon unless set"),
     "steps": _(Count, "3-8", "BIM's steps; PGD takes twice as many", 1_000),
-    "epsilon_grid": _(Sizes, "3 5-6", "values of epsilon for the curves", 100),
+    "epsilon_grid": _(Sizes, "3-6", "values of epsilon for the curves", 100),
     "lbfgs_n_test": _(Count, "3-6", "test images attacked by L-BFGS"),
     "lbfgs_c_steps": _(Count, "3-6", "values of c tried by L-BFGS", 100),
     "lbfgs_iterations": _(Count, "3-6", "most iterations of L-BFGS for each c", 10_000),

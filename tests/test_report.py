@@ -218,10 +218,10 @@ def test_progress_shows_the_bar_and_keeps_a_log_clean(stream, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     progress = Progress(["a", "b:digits"], {"a": 10.0, "b:digits": 100.0}, stream)
     progress.start("a", "runs")
-    progress.cell(3, 7)
-    progress.output("\r\x1b[32m 10%|#  | 1/10\x1b[0m\r 20%|## | 2/10")
+    progress.cell("a", 3, 7)
+    progress.output("a", "\r\x1b[32m 10%|#  | 1/10\x1b[0m\r 20%|## | 2/10")
     time.sleep(0.8)
-    progress.end("done")
+    progress.end("a", "done")
     text = stream.getvalue()
     assert "[1/2] a" in text
     assert "cell 3/7" in text
@@ -238,7 +238,7 @@ def test_time_left_is_estimated_from_how_fast_the_first_runs_were(monkeypatch):
     progress = Progress(["a", "b", "c"], {}, stream, expected)
     progress.start("a", "runs")
     assert "about 1:40 min left" in stream.getvalue()
-    progress.end("done")  # after 20 s instead of 10
+    progress.end("a", "done")  # after 20 s instead of 10
     progress.start("b", "runs")
     progress.close()
     assert "about 3:00 min left" in stream.getvalue()
@@ -250,7 +250,7 @@ def test_a_run_that_found_its_pieces_in_the_store_shortens_no_other(monkeypatch)
     stream = io.StringIO()
     progress = Progress(["a", "b"], {}, stream, {"a": 10.0, "b": 100.0})
     progress.start("a", "runs")
-    progress.end("done")
+    progress.end("a", "done")
     progress.start("b", "runs")
     progress.close()
     assert stream.getvalue().splitlines()[-1].endswith("about 1:40 min left in all")
@@ -267,6 +267,37 @@ def test_a_short_peak_of_memory_is_not_missed():
         watch.look()
         process.communicate(b"\n")
     assert 280 < watch.mebibytes() < 400
+
+
+@pytest.mark.slow
+def test_chapters_side_by_side_have_the_records_of_one_after_the_other(sandbox, built_once):
+    done = sandbox.run("--workers", "2")
+    assert done.returncode == 0, done.stderr
+    started = [line for line in done.stderr.splitlines() if "runs" in line]
+    ended = [line for line in done.stderr.splitlines() if "done" in line]
+    assert len(started) == len(ended) == 4
+    assert "09_findings" in ended[-1]
+    assert done.stderr.index(started[1]) < done.stderr.index(ended[0])  # two at once
+    manifest = json.loads((sandbox.output / "manifest.json").read_text())
+    assert [worker["peak_memory_mib"] > 20 for worker in manifest["workers"]] == [True, True]
+    one, other = (
+        {path.name: path.read_text() for path in (output / "records").glob("*.csv")}
+        for output in (sandbox.output, built_once[0].output)
+    )
+    assert one == other
+    assert sandbox.run("--workers", "2").stderr.count("reused") == 4
+
+
+@pytest.mark.slow
+def test_a_failure_among_chapters_side_by_side_lets_the_others_end(sandbox):
+    done = sandbox.run("--workers", "2", "--set", "mode=error")
+    assert done.returncode == 1
+    assert "size is too good" in done.stderr
+    assert not sandbox.output.joinpath("report.html").exists()
+    assert not sandbox.output.joinpath("notebooks/09_findings.ipynb").exists()
+    assert sandbox.output.joinpath("notebooks/01_data.ipynb").exists()
+    again = sandbox.run("--workers", "2")
+    assert again.returncode == 0, again.stderr
 
 
 # The small project's page

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from helpers.attacks.robust import WORST
 from helpers.defences.bagging import vote
 from helpers.evaluation import diversity, sanity
 from helpers.evaluation.identity import ModelId
@@ -64,6 +65,9 @@ class Scores:
                 k: float(v[found].mean()) if found.any() else None for k, v in sizes.items()
             }
             measures["success"] = float(found.mean())
+            if (by := images.broken_by) is not None and images.made_on == subject.id:
+                pairs = enumerate(("none", *WORST))
+                measures |= {f"broken_by_{name}": int((by == place).sum()) for place, name in pairs}
         return self.records.accuracy(
             predicted == images.y, model=model or subject.id, attack=images.attack,
             made_on=images.made_on, parameters=images.parameters | parameters, **measures,
@@ -76,6 +80,7 @@ class Scores:
 
         `combine` is ``probabilities`` or ``majority``.
         """
+        self.experiment.make([(member, images) for member in members])
         logits = np.stack([self.experiment.logits(member, images) for member in members])
         id = self.experiment.ensemble(members).id
         rule = "majority" if combine == "majority" else "mean"
@@ -126,9 +131,10 @@ class Scores:
 
         Of an attack on the subject itself, how similar the images stay is recorded too.
         """
-        found = []
-        for epsilon in epsilons:
-            images = self.experiment.attacked(attack, made_on or subject, epsilon=epsilon)
+        source, found = made_on or subject, []
+        made = [self.experiment.attacked(attack, source, epsilon=epsilon) for epsilon in epsilons]
+        self.experiment.make([(subject, images) for images in made])
+        for epsilon, images in zip(epsilons, made, strict=True):
             found.append(self.score(subject, images, sweep="epsilon"))
             if made_on:
                 continue

@@ -13,12 +13,14 @@ from helpers.parameters import Parameters
 from helpers.paths import project_path
 
 # InceptionV3 in chapters without parameters for it: no image is made smaller.
-INCEPTION = {"width": 1.0, "weights": "none"}
+WEIGHTS = "none"
 SMALLEST_INPUT = 75
 
 
-def load(p: Parameters) -> tuple[Dataset, custom.OwnModel | None]:
+def load(p: Parameters, data: Dataset | None = None) -> tuple[Dataset, custom.OwnModel | None]:
     """Load the data set of a chapter's parameters, and the reader's classifier if one is given.
+
+    `data` are those that the parameters name, if they have been loaded elsewhere.
 
     Outputs of that classifier which no label has are named in the data by their number.
 
@@ -28,7 +30,7 @@ def load(p: Parameters) -> tuple[Dataset, custom.OwnModel | None]:
         If a file does not fit, the classifier does no better than chance on the test images, or the
         class aimed at does not exist.
     """
-    data, own = _load_data(p), None
+    data, own = _load_data(p) if data is None else data, None
     if getattr(p, "model", ""):
         own = custom.load_classifier(project_path(p.model), data.x_test, data.n_classes)
         unnamed = range(data.n_classes, own.model.output_shape[-1])
@@ -71,7 +73,8 @@ def network(p: Parameters, data: Dataset) -> tuple[str, dict[str, Any]]:
     # The chapter on Tiny ImageNet has no choice of it.
     architecture = getattr(p, "architecture", "inception_v3")
     architecture = custom.network_for(architecture, data.input_shape)
-    if architecture != "inception_v3":
-        return architecture, {}
-    standard = {"input_size": max(SMALLEST_INPUT, *data.input_shape[:2]), **INCEPTION}
-    return architecture, {name: getattr(p, name, value) for name, value in standard.items()}
+    options = {"width": p.width}
+    if architecture == "inception_v3":
+        standard = {"input_size": max(SMALLEST_INPUT, *data.input_shape[:2]), "weights": WEIGHTS}
+        options |= {name: getattr(p, name, value) for name, value in standard.items()}
+    return architecture, options

@@ -96,13 +96,23 @@ class Images:
         """bool (n,): false where an unbounded attack found no adversarial image."""
         return self._loaded["success"]
 
+    @property
+    def broken_by(self) -> np.ndarray | None:
+        """Of several attacks in turn: which broke each (:class:`helpers.attacks.robust.Robust`)."""
+        return self._loaded.get("broken_by")
 
-def pieces_of(wanted: Iterable) -> Iterator[Piece]:
-    """Give the pieces that models and images consist of, or that stand by themselves in `wanted`."""
+
+def pieces_of(wanted: Iterable, logits: Callable[[Subject, Images], Piece]) -> Iterator[Piece]:
+    """Give the pieces that models and images consist of, or that stand by themselves in `wanted`.
+
+    `logits` gives the piece that a pair ``(subject, images)`` stands for.
+    """
     for one in wanted:
         if isinstance(one, Piece):
             yield one
         elif isinstance(one, Subject | Images):
             yield from one.pieces
+        elif isinstance(one, tuple) and [type(part) for part in one] == [Subject, Images]:
+            yield logits(*one)
         else:  # a list of them, or a dictionary
-            yield from pieces_of(one.values() if isinstance(one, Mapping) else one)
+            yield from pieces_of(one.values() if isinstance(one, Mapping) else one, logits)

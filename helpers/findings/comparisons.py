@@ -8,13 +8,18 @@ from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 from helpers.attacks import ATTACKS
 from helpers.data import DATASETS
 from helpers.evaluation.identity import ORIGINAL
 from helpers.evaluation.record import Record
-from helpers.evaluation.statistics import Difference, independent_difference, mcnemar, wilson
+from helpers.evaluation.statistics import (
+    Difference,
+    independent_difference,
+    mcnemar,
+    sign_test,
+    wilson,
+)
 from helpers.findings import reported
 from helpers.findings.evidence import ITSELF, Evidence
 from helpers.findings.verdicts import (
@@ -325,7 +330,7 @@ def _smaller_norm(evidence, dataset, test, values) -> Judged:
     share = 1 - values["matters"] / 100
     limit = share * fgsm.arrays["l2"]
     less, more = int((bim.arrays["l2"] < limit).sum()), int((bim.arrays["l2"] > limit).sum())
-    decided = less + more and binomtest(less, less + more).pvalue < 0.05
+    decided = less + more and sign_test(less, more) < 0.05
     means = " not ".join(f"{r.arrays['l2'].mean():.3f}," for r in (bim, fgsm)).rstrip(",")
     text = f"at most {share:g} of FGSM's on {less} images, more on {more} (sign test); mean {means}"
     text += f", {_says(evidence, dataset, test, values, bim, fgsm)}"

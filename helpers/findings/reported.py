@@ -77,8 +77,8 @@ def kept_note(records: Sequence[Record], attacks: Sequence[str]) -> str:
     if not kept:
         return ""
     return (
-        f"Of retraining with examples for each epoch ({', '.join(kept)}) the first epoch was kept: "
-        "what it saw are examples of the original model only."
+        f"Of the models retrained per epoch ({', '.join(kept)}) the first epoch was the best and was "
+        "kept: they have seen examples of the original model only."
     )
 
 

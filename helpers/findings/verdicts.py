@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
 
 from helpers.evaluation.record import Record
 from helpers.evaluation.statistics import Difference, independent_difference, paired_difference
@@ -199,6 +198,8 @@ def gap_of_gains(gain: tuple[Record, Record], other: tuple[Record, Record]) -> D
 
 def over_trainings(differences: Sequence[float]) -> Difference:
     """Mean of one difference over trainings from several seeds, with Student's interval."""
+    from scipy.stats import t as student  # a second that few records need
+
     values = np.asarray(differences, np.float64)
     error = float(values.std(ddof=1) / np.sqrt(len(values)))
     return _normal(float(values.mean()), error, float(student.ppf(0.975, len(values) - 1)))

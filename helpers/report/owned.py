@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import files
+from helpers.experiment import sharing
 from helpers.parameters import ParameterError
 from helpers.profiles import Run
 from helpers.report import stamps
@@ -97,7 +98,10 @@ def _clear_store(store: Path) -> None:
             path.with_suffix("").unlink(missing_ok=True)
         elif re.fullmatch(rf"(?:{files.PIECE})\.checkpoint", path.name):
             files.remove_checkpoint(path)
-        elif re.fullmatch(rf"(?:{files.PIECE})\.lock", path.name) and not path.stat().st_size:
+        elif re.fullmatch(rf"(?:{files.PIECE})\.lock", path.name):
+            if not path.stat().st_size:
+                path.unlink()
+        elif sharing.NAMES.fullmatch(path.name):  # a data set, as workers share it
             path.unlink()
 
 

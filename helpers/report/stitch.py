@@ -12,10 +12,12 @@ import jinja2
 from bs4 import BeautifulSoup, Tag
 from markupsafe import Markup
 
+from helpers.code import PORTABLE
 from helpers.evaluation.record import Record
 from helpers.findings.claims import judge_all
+from helpers.profiles import Run
 from helpers.report import chapters as drawn
-from helpers.report import citations, glossary, links
+from helpers.report import citations, explorer, glossary, links
 from helpers.report.chapters import Chapter
 from helpers.report.check import script_hash
 from helpers.report.drawings import written
@@ -55,7 +57,15 @@ def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Platform", machine["platform"]),
         ("Processor", f"{machine['cpu']}, {machine['cores']} cores used"),
         ("Memory", f"{machine['memory_mib']} MiB"),
+        ("Rounding", _rounding(manifest.get("onednn"))),
     ]
+
+
+def _rounding(onednn: Mapping[str, str] | None) -> str:
+    """Say where a rerun gives the same digits."""
+    if onednn == PORTABLE:
+        return "as of any x86-64 processor with AVX2 (--portable): there a rerun repeats the digits"
+    return "as of this kind of processor: elsewhere the last digits, and so some answers, differ"
 
 
 def _items(chapters: Sequence[Chapter]) -> list[tuple[str, str]]:
@@ -93,6 +103,16 @@ def _references(chapters: Sequence[Chapter], claims: Sequence[str]) -> list[dict
 
 def _parts(chapters: Sequence[Chapter]) -> list[tuple[str, str | None, BeautifulSoup]]:
     return [(c.slug, c.run.dataset, c.soup) for c in chapters]
+
+
+def _joined(*names: str) -> str:
+    return "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in names)
+
+
+def _narrow(runs: Sequence[Run]) -> list[str]:
+    """Name the data sets whose networks are not as wide as the report's: ``0.5 (digits)``."""
+    named = {run.dataset: run.parameters.get("width", 1) for run in runs if run.dataset}
+    return [f"{width:g} ({name})" for name, width in named.items() if width != 1]
 
 
 def _environment() -> jinja2.Environment:
@@ -176,6 +196,7 @@ def build_page(
         The build's; the data of its figures become part of the page.
     """
     environment = _environment()
+    explored = explorer.collect((part.slug, part.soup) for part in parts)
     first = front(records, judge_all(records), manifest)
     chapters = merge(parts)
     if FINDINGS not in {chapter.run.chapter for chapter in chapters}:
@@ -198,7 +219,7 @@ def build_page(
     for chapter in chapters:
         furnish(chapter.soup, folder)
         chapter.html = str(chapter.soup)
-    script = (TEMPLATES / "script.js").read_text(encoding="utf-8")
+    script = _joined("script.js", *(["explorer.js"] if explored else []))
     return environment.get_template("page.html.j2").render(
         name=NAME,
         line=_line(manifest),
@@ -206,11 +227,14 @@ def build_page(
         unverified=UNVERIFIED,
         chapters=chapters,
         manifest=manifest,
-        style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        style=Markup(_joined("style.css", *(["explorer.css"] if explored else []))),
         script=Markup(script),
         script_hash=script_hash(script),
+        explorer=explored,
+        explored_before=next((c.slug for c in chapters if c.run.chapter != FINDINGS), None),
         references=references,
         terms=[entry | {"id": glossary.identity(entry["term"])} for entry in terms],
+        narrow=_narrow([part.run for part in parts]),
         items=items,
         facts=_facts(manifest),
         runs=_runs(parts, manifest),
