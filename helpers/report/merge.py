@@ -83,7 +83,7 @@ class _Block:
         self.code += [source for source in sources if source is not None][:1]
         for found, cell in zip(self.outputs, cells, strict=True):
             if cell is not None:
-                found += cell.select(".output_area")
+                found += [area for area in cell.select(".output_area") if area.find(True)]
 
     def close(self, number: int) -> None:
         """Put what was gathered on the page."""
