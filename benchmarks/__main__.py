@@ -141,8 +141,8 @@ def robust(s: Subject, n: int, steps: int, rounds: int) -> list[str]:
         f"### Robust accuracy: {s.model.name} on {s.label}, {n:,} images, no defence",
         "",
         f"PGD, {steps} steps of a quarter of ε, {restarts} random starts, batches of {BATCH_SIZE}; "
-        f"medians of {rounds} alternating runs after one that does not count. Ours tries FGSM and BIM first "
-        "and leaves an image once it is broken; ART starts again with what is right, Foolbox with "
+        f"medians of {rounds} alternating runs after one that does not count. Ours tries FGSM and BIM "
+        "first and leaves an image once it is broken; ART starts again with what is right, Foolbox with "
         "everything. Measured on: "
         f"{machine.describe()[0]}.",
         "",

@@ -38,8 +38,9 @@ def contenders(model, x, y, *, epsilon, alpha, steps, batch_size) -> dict[str, d
 def robust(model, x, y, *, epsilon, alpha, steps, restarts, batch_size) -> dict[str, Callable]:
     """Calls by library that return which images, bool (n,), stand every start of PGD.
 
-    All go down the same loss with the same steps from as many random starts; ours tries FGSM and BIM first.
-    ART starts again only with what is still right; Foolbox has no restarts of its own, and its runs are joined.
+    All go down the same loss with the same steps from as many random starts; ours tries FGSM and BIM
+    first. ART starts again only with what is still right; Foolbox has no restarts of its own, and its
+    runs are joined.
     """
     options = {"epsilon": epsilon, "alpha": alpha, "steps": steps, "batch_size": batch_size}
 
