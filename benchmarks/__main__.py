@@ -76,7 +76,7 @@ def subject(name: str, data_dir: Path | None, n_images: int) -> Subject:
     store = Store(PROJECT / "build" / "benchmarks" / "store")
     key = {"benchmark": name, "data": data.train_digest, "training": settings}
     code = ("helpers.models.networks", "helpers.models.training")
-    piece = Piece(f"{name}-benchmark", "model", key, code, (), Request("original", {}, 0, {}))
+    piece = Piece(f"{name}-benchmark", "model", key, code, (), Request("original", {}, 0, "", {}))
     model, _ = store.model(piece, make)
     correct = np.flatnonzero(gradients.logits(model, data.x_test).argmax(-1) == data.y_test)
     rows = np.resize(correct, n_images)  # stand-ins have fewer than asked for

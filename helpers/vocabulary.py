@@ -169,7 +169,7 @@ VOCABULARY = {
     "epsilon": _(Epsilon, "3-8", "largest change of a pixel, of 1"),
     "alpha": _(Epsilon, "3-8", "step of BIM and PGD, of 1; follows epsilon unless set"),
     "steps": _(Count, "3-8", "BIM's steps; PGD takes twice as many", 1_000),
-    "epsilon_grid": _(Sizes, "3 5-6", "values of epsilon for the curves", 100),
+    "epsilon_grid": _(Sizes, "3-6", "values of epsilon for the curves", 100),
     "lbfgs_n_test": _(Count, "3-6", "test images attacked by L-BFGS"),
     "lbfgs_c_steps": _(Count, "3-6", "values of c tried by L-BFGS", 100),
     "lbfgs_iterations": _(Count, "3-6", "most iterations of L-BFGS for each c", 10_000),

@@ -146,6 +146,11 @@ def write_notebook(path: Path, cells: list[str]) -> None:
     nbformat.write(notebook, path)
 
 
+def takes_part(module: str) -> bool:
+    """Whether a module shall take the small project for the project; claims stay the report's own."""
+    return module.startswith("helpers") and not module.startswith("helpers.findings")
+
+
 @contextmanager
 def in_place_of_the_real_one(root: Path) -> Iterator[None]:
     """Let the library take the small project for the project."""
@@ -156,9 +161,7 @@ def in_place_of_the_real_one(root: Path) -> Iterator[None]:
             patch.setattr(paths, folder.upper(), root / folder)
         patch.setattr(paths, "PROJECT", root)
         for name, module in list(sys.modules.items()):
-            for constant in (
-                IN_PLACE.keys() & vars(module).keys() if name.startswith("helpers") else ()
-            ):
+            for constant in IN_PLACE.keys() & vars(module).keys() if takes_part(name) else ():
                 patch.setattr(module, constant, IN_PLACE[constant])
         # Chapters of the same names take other parameters.
         parameters._model.cache_clear()

@@ -38,6 +38,10 @@ REFUSED = {
         ["--set", "size=10000"],
         ["size = 10000 (how many): roughly 5,000 times the work of 2", "--allow-expensive"],
     ),
+    "no-workers": (["--workers", "0"], ["0 is not in the range x>=1"]),
+    "both": (["--workers", "2", "--cluster", "127.0.0.1:1"], ["give one"]),
+    "network": (["--cluster", "tcp://10.0.0.5:8786"], ["TLS", "--insecure-cluster"]),
+    "no-file": (["--cluster", "scheduler.json"], ["scheduler.json is no file of a Dask scheduler"]),
     "flag": (["--set", "allow_expensive=true"], ["use --allow-expensive"]),
     "runs": (
         ["--parameters", "02_models"],

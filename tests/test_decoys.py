@@ -49,7 +49,7 @@ def place(folder: Path) -> dict[Path, bytes]:
 
 
 def piece() -> Piece:
-    return Piece("images", "arrays", {"k": 1}, (), (), Request("images", {}, 0, {}))
+    return Piece("images", "arrays", {"k": 1}, (), (), Request("images", {}, 0, "", {}))
 
 
 def check(decoys: dict[Path, bytes]) -> None:

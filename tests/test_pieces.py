@@ -8,7 +8,7 @@ import pytest
 from helpers.experiment import pieces
 from helpers.experiment.pieces import Piece, Request, in_order
 
-REQUEST = Request("images", {"attack": "fgsm"}, 0, {"seed": 0})
+REQUEST = Request("images", {"attack": "fgsm"}, 0, "03_attacks", {"seed": 0})
 CODE = ("helpers.attacks.steps",)
 
 

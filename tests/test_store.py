@@ -20,7 +20,7 @@ from helpers.files import file_digest
 
 
 def piece(name="original", kind="model", **key):
-    return Piece(name, kind, key, (), (), Request("original", {}, 0, {}))
+    return Piece(name, kind, key, (), (), Request("original", {}, 0, "", {}))
 
 
 def arrays(name="images"):

@@ -6,9 +6,8 @@ the store; the rest is made when it is first used, or all at once by :meth:`Expe
 
 from __future__ import annotations
 
-import copy
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -22,74 +21,20 @@ from helpers.code import code_digest
 from helpers.defences.bagging import Ensemble
 from helpers.evaluation.identity import ORIGINAL, ModelId
 from helpers.evaluation.similarity import check_adversarial
-from helpers.experiment import making, setting_up
-from helpers.experiment.pieces import Piece, Request, in_order
-from helpers.experiment.store import Store
-from helpers.experiment.subjects import Images, Subject, pieces_of
-from helpers.models import gradients, networks
-from helpers.parameters import Parameters
+from helpers.experiment import making
+from helpers.experiment.pieces import Piece
+from helpers.experiment.subjects import Images, Subject
+from helpers.experiment.workbench import Workbench
+from helpers.models import networks
 
 # Far enough for no seed that anyone sets to meet another team's.
 TEAM_SEED = 1_000_003
 
-TRAINING = ("epochs", "batch_size", "learning_rate", "patience", "validation_fraction")
 NETWORK_CODE = ("helpers.models.networks", "helpers.models.training")
 
 
-class Experiment:
-    """The models and images that belong to one data set and one set of parameters.
-
-    Parameters
-    ----------
-    parameters
-        A chapter's validated parameters (:mod:`helpers.parameters`).
-    """
-
-    def __init__(self, parameters: Parameters):
-        self.p = self._given = parameters
-        self.store = Store(parameters.store_path)
-        self.data, self.own = setting_up.load(parameters)
-        self.architecture, self.options = "", {}
-        if not self.own:
-            self.architecture, self.options = setting_up.network(parameters, self.data)
-        self.training = {name: getattr(parameters, name) for name in TRAINING}
-        self.workshop = making.Workshop()
-        # By identity: models in memory, and warnings about their gradients and their answers.
-        self._models: dict[str, tuple[keras.Model, dict[str, Any]]] = {}
-        self._zero: dict[str, str | bool] = {}
-        self._repeats: dict[str, str | bool] = {}
-        self._first: dict[Any, keras.Model] = {}  # whose compiled calls the others of a kind share
-
-    def with_seed(self, seed: int) -> Experiment:
-        """The same experiment on the same data, everything trained and drawn from another seed."""
-        if seed == self.p.seed:
-            return self
-        other = copy.copy(self)  # shares the store, and what is in memory
-        other.p = self.p.model_copy(update={"seed": seed})
-        return other
-
-    # Pieces -------------------------------------------------------------------------------------
-
-    def make(self, *wanted: Subject | Images | Piece | Iterable) -> None:
-        """Make what is missing of models, images or pieces, with all that they need."""
-        for piece in in_order(pieces_of(wanted)):
-            if not self.store.has(piece):
-                self.content(piece)
-
-    def content(self, piece: Piece) -> tuple[Any, dict[str, Any]]:
-        """Load a piece or, if it is not there, make and keep it; its content and what it told."""
-        request = piece.request
-        maker = getattr(making, request.maker)
-        here = self.with_seed(request.seed)
-        if piece.kind == "model":
-            return self.store.model(piece, lambda folder: maker(here, folder, **request.arguments))
-        return self.store.arrays(piece, lambda: maker(here, **request.arguments))
-
-    def _piece(self, name, kind, maker, arguments, key, code, needs=()) -> Piece:
-        request = Request(maker, arguments, self.p.seed, self._given.model_dump(mode="json"))
-        key = {"kind": maker, **key}
-        code = (f"{making.__name__}:{maker}", *code)
-        return Piece(f"{self.data.name}-{name}", kind, key, code, tuple(needs), request)
+class Experiment(Workbench):
+    """The models and images that belong to one data set and one set of parameters."""
 
     def _spec(self, method: str, **arguments: Any) -> dict[str, Any]:
         return {"method": method, "seed": self.p.seed, "arguments": arguments}
@@ -124,14 +69,6 @@ class Experiment:
     def _trained(self, id: ModelId, piece: Piece, spec: dict[str, Any]) -> Subject:
         load = partial(self._loaded, piece.identity, "network", lambda: self.content(piece))
         return Subject(id, piece.identity, (piece,), spec, load)
-
-    def _loaded(self, identity: str, kind: Any, load) -> tuple[keras.Model, dict[str, Any]]:
-        """Load a model once; all of a kind use the calls compiled for the first of them."""
-        if identity not in self._models:
-            model, history = load()
-            gradients.share_calls(model, self._first.setdefault(kind, model))
-            self._models[identity] = model, history
-        return self._models[identity]
 
     def original(self) -> Subject:
         """The model trained on the clean training set, or the user's own in its place."""
@@ -324,16 +261,18 @@ class Experiment:
 
     def logits(self, subject: Subject, images: Images) -> np.ndarray:
         """The subject's logits on the images, float32 (n, classes)."""
-        piece = self._piece(
-            "logits", "arrays", "logits", {"model": subject.spec, "attacked": images.spec},
-            {"model": subject.identity, "images": images.identity},
-            ["helpers.models.answers"], (*subject.pieces, *images.pieces),
-        )  # fmt: skip
-        made, _ = self.content(piece)
+        made, _ = self.content(self._logits(subject, images))
         if not made["repeats"]:
             self._repeats[subject.identity] = f"{subject.id} answers differently when asked again"
         self._repeats.setdefault(subject.identity, False)
         return made["logits"]
+
+    def _logits(self, subject: Subject, images: Images) -> Piece:
+        return self._piece(
+            "logits", "arrays", "logits", {"model": subject.spec, "attacked": images.spec},
+            {"model": subject.identity, "images": images.identity},
+            ["helpers.models.answers"], (*subject.pieces, *images.pieces),
+        )  # fmt: skip
 
     def seen(self, logits: np.ndarray) -> list[str]:
         """Say which class is seen in each image, and with which share of the softmax: ``7 (98 %)``."""

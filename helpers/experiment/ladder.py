@@ -64,7 +64,7 @@ def climb(
         name: experiment.attacked(attack, source, **options.get(name, {}))
         for name, source in sources.items()
     }
-    experiment.make(made)
+    experiment.make([(member, images) for images in made.values() for member in members])
     right = {name: _right(scores, members, images) for name, images in made.items()}
     of_members = [right[f"member {k}"] for k in range(1, len(members) + 1)]
     rungs = {

@@ -18,6 +18,8 @@ from typing import Any
 from helpers.code import code_digest, onednn
 
 VERSIONS = {name: version(name) for name in ("tensorflow", "keras", "numpy")}
+# Where pieces are made side by side: environment variable, an address or the file of a Dask scheduler.
+SCHEDULER = "DASK_SCHEDULER_ADDRESS"
 ENDINGS = {"model": ".keras", "arrays": ".npz"}
 
 
@@ -33,13 +35,14 @@ class Request:
         Its arguments; plain JSON values.
     seed
         What the experiment is asked with (:meth:`Experiment.with_seed`).
-    parameters
-        The validated parameters that the experiment was made with, as plain JSON values.
+    chapter, parameters
+        The chapter and its validated parameters that the experiment was made with, as plain JSON values.
     """
 
     maker: str
     arguments: Mapping[str, Any]
     seed: int
+    chapter: str
     parameters: Mapping[str, Any] = field(repr=False)
 
 
@@ -61,6 +64,8 @@ class Piece:
         The pieces that it is made from.
     request
         How to make it.
+    size
+        How much work it is (:mod:`helpers.experiment.costs`); no part of its identity.
     """
 
     name: str
@@ -69,6 +74,7 @@ class Piece:
     code: tuple[str, ...] = field(repr=False)
     needs: tuple[Piece, ...] = field(repr=False)
     request: Request = field(repr=False)
+    size: Mapping[str, Any] = field(repr=False, default_factory=dict)
 
     @cached_property
     def full_key(self) -> dict[str, Any]:

@@ -80,6 +80,7 @@ class Scores:
 
         `combine` is ``probabilities`` or ``majority``.
         """
+        self.experiment.make([(member, images) for member in members])
         logits = np.stack([self.experiment.logits(member, images) for member in members])
         id = self.experiment.ensemble(members).id
         rule = "majority" if combine == "majority" else "mean"
@@ -130,9 +131,10 @@ class Scores:
 
         Of an attack on the subject itself, how similar the images stay is recorded too.
         """
-        found = []
-        for epsilon in epsilons:
-            images = self.experiment.attacked(attack, made_on or subject, epsilon=epsilon)
+        source, found = made_on or subject, []
+        made = [self.experiment.attacked(attack, source, epsilon=epsilon) for epsilon in epsilons]
+        self.experiment.make([(subject, images) for images in made])
+        for epsilon, images in zip(epsilons, made, strict=True):
             found.append(self.score(subject, images, sweep="epsilon"))
             if made_on:
                 continue

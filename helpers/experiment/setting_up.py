@@ -17,8 +17,10 @@ WEIGHTS = "none"
 SMALLEST_INPUT = 75
 
 
-def load(p: Parameters) -> tuple[Dataset, custom.OwnModel | None]:
+def load(p: Parameters, data: Dataset | None = None) -> tuple[Dataset, custom.OwnModel | None]:
     """Load the data set of a chapter's parameters, and the reader's classifier if one is given.
+
+    `data` are those that the parameters name, if they have been loaded elsewhere.
 
     Outputs of that classifier which no label has are named in the data by their number.
 
@@ -28,7 +30,7 @@ def load(p: Parameters) -> tuple[Dataset, custom.OwnModel | None]:
         If a file does not fit, the classifier does no better than chance on the test images, or the
         class aimed at does not exist.
     """
-    data, own = _load_data(p), None
+    data, own = _load_data(p) if data is None else data, None
     if getattr(p, "model", ""):
         own = custom.load_classifier(project_path(p.model), data.x_test, data.n_classes)
         unnamed = range(data.n_classes, own.model.output_shape[-1])

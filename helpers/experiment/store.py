@@ -110,6 +110,7 @@ class Store:
             card = {
                 "key": piece.full_key,
                 "info": dict(info),
+                "size": dict(piece.size),
                 "sha256": file_digest(part),
                 **note(),
             }
@@ -119,6 +120,10 @@ class Store:
             files.remove_checkpoint(checkpoint)
             self.used[path.name] = card | {"made": True}
             return content, card["info"]
+
+    def card(self, piece: Piece) -> dict[str, Any]:
+        """Read the card of a piece that is there."""
+        return json.loads(_card(self.root / piece.file_name).read_text(encoding="utf-8"))
 
     def _set_aside(self, path: Path, error: Exception) -> None:
         stamp = time.strftime("%Y%m%d-%H%M%S")

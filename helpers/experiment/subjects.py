@@ -102,12 +102,17 @@ class Images:
         return self._loaded.get("broken_by")
 
 
-def pieces_of(wanted: Iterable) -> Iterator[Piece]:
-    """Give the pieces that models and images consist of, or that stand by themselves in `wanted`."""
+def pieces_of(wanted: Iterable, logits: Callable[[Subject, Images], Piece]) -> Iterator[Piece]:
+    """Give the pieces that models and images consist of, or that stand by themselves in `wanted`.
+
+    `logits` gives the piece that a pair ``(subject, images)`` stands for.
+    """
     for one in wanted:
         if isinstance(one, Piece):
             yield one
         elif isinstance(one, Subject | Images):
             yield from one.pieces
+        elif isinstance(one, tuple) and [type(part) for part in one] == [Subject, Images]:
+            yield logits(*one)
         else:  # a list of them, or a dictionary
-            yield from pieces_of(one.values() if isinstance(one, Mapping) else one)
+            yield from pieces_of(one.values() if isinstance(one, Mapping) else one, logits)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -12,14 +11,13 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TextIO
 
-from helpers import paths
 from helpers.files import write_atomically
 from helpers.profiles import Run
-from helpers.report import execute, manifest, stamps
+from helpers.report import manifest, running, stamps
 from helpers.report.earlier import earlier_build
 from helpers.report.kernel import ChapterFailed
 from helpers.report.output import locked
-from helpers.report.owned import clear, remove_left_overs, remove_records, remove_run
+from helpers.report.owned import clear, remove_left_overs, remove_run
 from helpers.report.plan import Job, why
 from helpers.report.progress import Progress, duration
 from helpers.vocabulary import CHAPTERS
@@ -54,52 +52,6 @@ def _signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def run_chapter(job: Job, run: Run, progress: Progress) -> dict[str, Any]:
-    """Execute one run; its notebook takes its name only when everything of it is there.
-
-    Raises
-    ------
-    ChapterFailed
-        With the executed part, and the traceback in it, left as ``<slug>.failed.ipynb``.
-    """
-    import nbformat
-
-    output, slug = job.output, run.slug
-    remove_run(output, slug)
-    wanted, started = job.stamp(run), manifest.now()
-    try:
-        notebook, seconds, memory = execute.execute(
-            paths.NOTEBOOKS / f"{run.chapter}.ipynb",
-            output.partial(slug),
-            output.parameters(run, job.data_dir),
-            output.log(slug),
-            output.kernel_lock,
-            on_cell=progress.cell,
-            on_text=progress.output,
-        )
-    except ChapterFailed:
-        remove_records(output, run)
-        if output.partial(slug).exists():
-            os.replace(output.partial(slug), output.failed(slug))  # noqa: PTH105
-        raise
-    # A data set may have been downloaded meanwhile; its arrival is not a change.
-    stamps.look_again()
-    wanted["data"] = job.stamp(run)["data"]
-    entry = {
-        "profile": job.profile.name,
-        "stamp": wanted,
-        "records": stamps.records(output, run),
-        "pieces": manifest.pieces(output, run),
-        "started": started,
-        "seconds": round(seconds, 1),
-        "peak_memory_mib": memory,
-    }
-    notebook.metadata[stamps.KEY] = entry
-    write_atomically(output.notebook(slug), nbformat.writes(notebook))
-    output.partial(slug).unlink(missing_ok=True)
-    return entry
-
-
 Write = Callable[[], None]  # of the manifest, as it then stands
 
 
@@ -120,40 +72,20 @@ def _execute_all(
             past[run.name] = 0.0
         elif run.name in expected and (causes is None or "parameters" in causes):
             past.pop(run.name, None)  # a replay, or other values, took another time
-    progress = Progress([run.name for run in runs], past, stream, expected)
-    try:
-        for run in runs:
-            causes = job.outdated(run)
-            if causes == []:
-                entry, status = stamps.read(job.output, run.slug), "reused"
-                progress.skip(run.name, "reused")
-            else:
-                job.output.page.unlink(missing_ok=True)  # it would no longer be this build's
-                again = "" if causes is None else f" again, {why(causes)}"
-                progress.start(run.name, "runs" + again)
-                started = manifest.now()
-                try:
-                    entry, status = run_chapter(job, run, progress), "done"
-                    progress.end(f"done, {entry['peak_memory_mib']} MiB,")
-                except ChapterFailed as failure:
-                    progress.end("FAILED")
-                    failures[run.slug], status = failure, "failed"
-                    entry = {
-                        "started": started,
-                        "seconds": round(failure.seconds, 1),
-                        "peak_memory_mib": failure.peak_memory_mib,
-                        "cell": failure.cell,
-                        "error": failure.error,
-                    }
-                    progress.say(_failure_text(job, run, failure))
+    width = max(job.at_once, 1)
+    progress = Progress([run.name for run in runs], past, stream, expected, width)
+    all_ended = (running.side_by_side if width > 1 else running.one_after_the_other)(job, progress)
+    with contextlib.closing(progress), contextlib.closing(all_ended):
+        for ended in all_ended:
+            run, entry = ended.run, ended.entry
+            if ended.failure:
+                failures[run.slug] = ended.failure
+                progress.say(_failure_text(job, run, ended.failure))
             extra = {key: entry[key] for key in ("cell", "error") if key in entry}
-            record["runs"][run.slug] = manifest.run_entry(run, status, **_told(entry), **extra)
+            told = manifest.run_entry(run, ended.status, **_told(entry), **extra)
+            record["runs"][run.slug] = told
             record["datasets"] = manifest.datasets(job.output, job.profile.runs)
             write()
-            if failures and not job.keep_going:
-                break
-    finally:
-        progress.close()
     return failures
 
 
@@ -169,6 +101,7 @@ def _failure_text(job: Job, run: Run, failure: ChapterFailed) -> str:
 
 def stitch_page(job: Job, record: dict[str, Any], failures: dict[str, ChapterFailed]) -> list[str]:
     """Write the page from what is there; returns the problems that keep it from being written."""
+    from helpers.evaluation.records import read_records
     from helpers.report import chapters, check, stitch  # nbconvert takes seconds to import
     from helpers.report.mathml import FormulaError
 
@@ -187,7 +120,8 @@ def stitch_page(job: Job, record: dict[str, Any], failures: dict[str, ChapterFai
     if problems:
         job.output.rejected.unlink(missing_ok=True)
         return problems
-    html = stitch.build_page(parts, record, absent)
+    records = read_records(job.output.folder, arrays=True)
+    html = stitch.build_page(parts, record, absent, records, job.output.folder)
     whole = not failures and not absent
     whole = whole and {part.run.chapter for part in parts} >= set(CHAPTERS)
     problems = check.check_page(html, expected=check.REPORT_ITEMS if whole else ())
@@ -254,7 +188,7 @@ def build(job: Job, stream: TextIO) -> int:
         If another build is running in the output folder, or it cannot be written.
     """
     begun = time.monotonic()
-    with locked(job.output):
+    with locked(job.output), running.workers(job) as engine:
         record = manifest.start(job.profile)
         write: Write = partial(manifest.write, job.output, record)
         try:
@@ -262,6 +196,8 @@ def build(job: Job, stream: TextIO) -> int:
             write = _writer(job, record)
             with _signals():
                 failures = _execute_all(job, record, past, write, stream)
+                if engine:
+                    record["workers"] = engine.peak_memory()
                 code = _finish(job, record, failures, write, stream)
         except KeyboardInterrupt as error:
             _close(job, record, "interrupted", write)

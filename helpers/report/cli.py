@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -12,6 +13,7 @@ from click.core import ParameterSource
 
 from helpers import paths
 from helpers.code import make_portable
+from helpers.experiment.trust import INSECURE, address_of
 from helpers.parameters import ParameterError
 from helpers.profiles import profile_names
 from helpers.report.build import FAILED, build
@@ -99,6 +101,13 @@ def show_comparison(folders: tuple[Path, Path], output: Path | None) -> None:
         refuse(error)
 
 
+def show_plan(job: Job) -> None:
+    from helpers.report.listing import WORKERS, forecast  # with TensorFlow
+
+    for line in forecast(job).told(tuple(sorted({*WORKERS, job.workers or 1}))):
+        click.echo(line)
+
+
 def refuse(error: Exception | str) -> NoReturn:
     click.echo(f"Error: {error}", err=True)
     sys.exit(BAD_ARGUMENTS)
@@ -132,6 +141,23 @@ def refuse(error: Exception | str) -> NoReturn:
     help="Folder for everything of this build (build/PROFILE unless given); with --compare, for its "
     "table (build unless given).",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Make the pieces in N processes of one thread each, chapters side by side.",
+)
+@click.option(
+    "--cluster",
+    envvar="DASK_SCHEDULER_ADDRESS",
+    metavar="ADDRESS",
+    help="Make them on a Dask cluster: its scheduler's address or scheduler.json (docs/cluster.md).",
+)
+@click.option(
+    "--insecure-cluster",
+    is_flag=True,
+    help="Let pass a cluster reached over a network without TLS, where all who reach it are trusted.",
+)
 @click.option("--keep-going", is_flag=True, help="Go on with the other chapters after a failure.")
 @click.option("--fresh", is_flag=True, help="Remove the folder's earlier build and start anew.")
 @click.option(
@@ -159,6 +185,12 @@ def refuse(error: Exception | str) -> NoReturn:
 )
 @click.option("--list", "listing", is_flag=True, help="List profiles and runs; nothing is built.")
 @click.option(
+    "--plan",
+    "planning",
+    is_flag=True,
+    help="List the pieces to be made, what is there, and the time for N workers; nothing is built.",
+)
+@click.option(
     "--compare",
     nargs=2,
     type=click.Path(path_type=Path),
@@ -181,6 +213,10 @@ def command(
     allow_expensive,
     portable,
     compare,
+    workers,
+    cluster,
+    insecure_cluster,
+    planning,
 ):
     """Execute the chapters of PROFILE (quick unless given) and make one HTML page of them."""
     if compare:
@@ -192,12 +228,19 @@ def command(
         takes = "one run, and beside it PROFILE, --set, --data-dir, --output and --allow-expensive"
         alone(context, "--parameters", takes, "parameters_of", *fitting)
         only = (parameters_of,)
+    if workers and context.get_parameter_source("cluster") is ParameterSource.COMMANDLINE:
+        refuse("--workers N starts workers, --cluster ADDRESS takes some that are there: give one")
+    if insecure_cluster:
+        os.environ[INSECURE] = "1"
     try:
         if portable:
             make_portable()
+        if cluster and not workers:
+            address_of(cluster)  # refused before anything is written
         job = plan(
             profile, only, overrides, data_dir, output,
             keep_going=keep_going, fresh=fresh, allow_expensive=allow_expensive,
+            workers=workers or 0, cluster="" if workers else cluster or "",
         )  # fmt: skip
         if parameters_of:
             return click.echo(for_papermill(job), nl=False)
@@ -209,6 +252,8 @@ def command(
         if listing:
             list_runs(job)
             return
+        if planning:
+            return show_plan(job)
         code = build(job, sys.stderr)
     except ParameterError as error:
         refuse(error)

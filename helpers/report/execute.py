@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import get_ident
 from typing import Any, TextIO
 
 from helpers import paths
@@ -37,8 +38,13 @@ class Listener:
 
 @contextmanager
 def _logging_to(log: TextIO) -> Iterator[None]:
-    """Keep the tools' own messages out of the progress lines."""
-    handler, logger = logging.StreamHandler(log), logging.getLogger("papermill")
+    """Keep the tools' own messages, as far as they are of this thread, out of the progress lines."""
+    handler, logger, thread = (
+        logging.StreamHandler(log),
+        logging.getLogger("papermill"),
+        get_ident(),
+    )
+    handler.addFilter(lambda record: record.thread == thread)
     logger.addHandler(handler)
     logger.propagate = False
     try:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import re
+import signal
 import sys
 import tempfile
 import threading
@@ -128,6 +129,16 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
+_RUNNING: set[Any] = set()  # managers of the kernels under way
+
+
+def kill_all() -> None:
+    """End every kernel under way; what runs in it fails."""
+    for manager in list(_RUNNING):
+        with contextlib.suppress(OSError, AttributeError):  # it has just ended
+            os.kill(manager.provisioner.pid, signal.SIGKILL)
+
+
 @contextmanager
 def kernel(log: TextIO, lock: Path) -> Iterator[Any]:
     """Start a kernel of this interpreter, and stop it whatever happens.
@@ -164,9 +175,11 @@ def kernel(log: TextIO, lock: Path) -> Iterator[Any]:
         except Exception as error:
             told = f"{type(error).__name__}: {error}"
             raise ChapterFailed("the start of the kernel", told) from error
+        _RUNNING.add(manager)
         yield manager
         at_once = False
     finally:
+        _RUNNING.discard(manager)
         if manager.has_kernel:
             manager.shutdown_kernel(now=at_once)
         home.cleanup()

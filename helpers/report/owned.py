@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import files
+from helpers.experiment import sharing
 from helpers.parameters import ParameterError
 from helpers.profiles import Run
 from helpers.report import stamps
@@ -17,6 +18,7 @@ from helpers.report.output import Output, is_slug
 
 OWN = ("notebooks", "records", "logs", "figures", "tables", "store")
 DRAWN = r"(?:figure|table)-\d+[\w-]*"
+DRAWN_AS = ("svg", "png", "csv")  # a figure, and what it draws
 TABLE = r"table-\d+[\w-]*\.csv"
 # What write_atomically may have been killed at, in any of the folders.
 WRITTEN = (
@@ -84,7 +86,7 @@ def _drawn(output: Output, notebook: Path) -> Iterator[Path]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return  # killed while it was written: what it had drawn is drawn again
     for name in set(re.findall(rf'<figure id=\\"({DRAWN})\\"', shown, re.ASCII)):
-        yield from (output.folder / "figures" / f"{name}.{kind}" for kind in ("svg", "png"))
+        yield from (output.folder / "figures" / f"{name}.{kind}" for kind in DRAWN_AS)
         yield output.folder / "tables" / f"{name}.csv"
 
 
@@ -96,7 +98,10 @@ def _clear_store(store: Path) -> None:
             path.with_suffix("").unlink(missing_ok=True)
         elif re.fullmatch(rf"(?:{files.PIECE})\.checkpoint", path.name):
             files.remove_checkpoint(path)
-        elif re.fullmatch(rf"(?:{files.PIECE})\.lock", path.name) and not path.stat().st_size:
+        elif re.fullmatch(rf"(?:{files.PIECE})\.lock", path.name):
+            if not path.stat().st_size:
+                path.unlink()
+        elif sharing.NAMES.fullmatch(path.name):  # a data set, as workers share it
             path.unlink()
 
 

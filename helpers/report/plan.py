@@ -30,6 +30,9 @@ OWN_OPTION = {
 }
 
 
+MOST_KERNELS = 4  # of a gigabyte each
+
+
 @dataclass(frozen=True)
 class Job:
     """What was asked for, already validated."""
@@ -40,6 +43,13 @@ class Job:
     data_dir: Path | None
     keep_going: bool = False
     fresh: bool = False
+    workers: int = 0  # local ones, 0 for none
+    cluster: str = ""  # address, or file of a scheduler, of one that is there
+
+    @property
+    def at_once(self) -> int:
+        """How many chapters run side by side: those that wait for workers take no processor."""
+        return min(self.workers, MOST_KERNELS) if not self.cluster else MOST_KERNELS
 
     def data_path(self, run: Run) -> Path:
         return self.data_dir or paths.project_path(run.parameters["data_dir"])
@@ -110,6 +120,8 @@ def plan(
     keep_going: bool = False,
     fresh: bool = False,
     allow_expensive: bool = False,
+    workers: int = 0,
+    cluster: str = "",
 ) -> Job:
     """Read the arguments into a job.
 
@@ -138,6 +150,8 @@ def plan(
         _data_folder(data_dir),
         keep_going=keep_going,
         fresh=fresh,
+        workers=workers,
+        cluster=cluster,
     )
     check_folder(job.output, profile, fresh=fresh)
     return job

@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TextIO
 
 HEARTBEAT = 60.0  # seconds between signs of life in a log
@@ -23,8 +24,17 @@ def duration(seconds: float) -> str:
     return f"{seconds // 3600}:{seconds % 3600 // 60:02d} h"
 
 
+@dataclass
+class Active:
+    """A run under way: since when, in which cell, and what it wrote last."""
+
+    began: float
+    state: str = "starting"
+    text: str = ""
+
+
 class Progress:
-    """Report on the runs of a build, one after the other.
+    """Report on the runs of a build, one after the other or some at once.
 
     Parameters
     ----------
@@ -36,6 +46,8 @@ class Progress:
         Seconds that the others take on some machine; the runs that end here tell how fast this one is.
     stream
         Where to write; control characters are used only if it is a terminal.
+    width
+        How many runs may be under way at once.
     """
 
     def __init__(
@@ -44,13 +56,14 @@ class Progress:
         past: Mapping[str, float],
         stream: TextIO,
         expected: Mapping[str, float] | None = None,
+        width: int = 1,
     ):
         self.names, self.past, self.stream = list(names), dict(past), stream
         self.expected, self.measured = dict(expected or {}), {}
-        self.width = max(map(len, self.names))
+        self.column, self.width = max(map(len, self.names)), width
         self.live = stream.isatty()
-        self.position, self.state, self.text = -1, "", ""
-        self._lock, self._ended, self._thread = threading.Lock(), threading.Event(), None
+        self.left, self.active = list(self.names), dict[str, Active]()
+        self._lock, self._ended, self._thread = threading.RLock(), threading.Event(), None
 
     def say(self, text: str) -> None:
         """Write a line of its own."""
@@ -60,50 +73,71 @@ class Progress:
 
     def start(self, name: str, why: str) -> None:
         """A run begins."""
-        self.position, self.began = self.names.index(name), time.monotonic()
-        self.state, self.text = "starting", ""
-        self.say(f"{self._head()}  {why}{self._remaining()}")
-        self._ended.clear()
-        self._thread = threading.Thread(target=self._tick, daemon=True)
-        self._thread.start()
+        with self._lock:
+            self.active[name] = Active(time.monotonic())
+            others = len(self.active) > 1
+            self.say(
+                f"{self._head(name)}  {why}{self._remaining(time.monotonic() if others else None)}"
+            )
+            if self._thread is None:
+                self._ended.clear()
+                self._thread = threading.Thread(target=self._tick, daemon=True)
+                self._thread.start()
 
-    def cell(self, number: int, total: int) -> None:
+    def cell(self, name: str, number: int, total: int) -> None:
         """A cell of the notebook begins."""
-        self.state, self.text = f"cell {number}/{total}", ""
+        self.active[name].state, self.active[name].text = f"cell {number}/{total}", ""
 
-    def output(self, text: str) -> None:
+    def output(self, name: str, text: str) -> None:
         """The notebook wrote something: its progress bar's last state is shown."""
         pieces = [CONTROL.sub("", piece).strip() for piece in re.split(r"[\r\n]", text)]
-        self.text = next((piece for piece in reversed(pieces) if piece), self.text)
+        run = self.active[name]
+        run.text = next((piece for piece in reversed(pieces) if piece), run.text)
 
-    def end(self, outcome: str) -> None:
+    def end(self, name: str, outcome: str) -> None:
         """The run is over."""
-        self._stop()
-        seconds = time.monotonic() - self.began
-        self.past[self.names[self.position]] = self.measured[self.names[self.position]] = seconds
-        self.say(f"{self._head()}  {outcome} after {duration(seconds)}")
+        if len(self.active) == 1:
+            self.close()
+        with self._lock:
+            seconds = time.monotonic() - self.active.pop(name).began
+            self.left.remove(name)
+            self.past[name] = self.measured[name] = seconds
+            self.say(f"{self._head(name)}  {outcome} after {duration(seconds)}")
 
     def skip(self, name: str, text: str) -> None:
         """A run is not executed."""
-        self.position = self.names.index(name)
-        self.past[name] = 0.0
-        self.say(f"{self._head()}  {text}")
+        with self._lock:
+            self.left.remove(name)
+            self.past[name] = 0.0
+            self.say(f"{self._head(name)}  {text}")
 
     def close(self) -> None:
-        self._stop()
+        """Stop the live line."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if self.live:
+            self.stream.write("\r\x1b[K")
+            self.stream.flush()
 
-    def _head(self) -> str:
+    def _head(self, name: str) -> str:
         total = len(self.names)
-        number = f"{self.position + 1:{len(str(total))}d}"
-        return f"[{number}/{total}] {self.names[self.position]:{self.width}}"
+        number = f"{self.names.index(name) + 1:{len(str(total))}d}"
+        return f"[{number}/{total}] {name:{self.column}}"
 
-    def _remaining(self, elapsed: float = 0.0) -> str:
-        todo = self.names[self.position :]
+    def _remaining(self, now: float | None = None) -> str:
         known = {name: s * self._slowness() for name, s in self.expected.items()} | self.past
-        if not all(name in known for name in todo):
+        if not all(name in known for name in self.left):
             return ""
-        now, *later = (known[name] for name in todo)
-        seconds = max(now - elapsed, 0) + sum(later)  # a run that takes too long shortens no other
+        # A run that takes too long shortens no other.
+        each = [
+            max(known[name] - (now - self.active[name].began), 0)
+            if now is not None and name in self.active
+            else known[name]
+            for name in self.left
+        ]
+        seconds = max([sum(each) / self.width, *each])
         return f", about {duration(max(seconds, 1))} left in all"
 
     def _slowness(self) -> float:
@@ -119,24 +153,24 @@ class Progress:
         expected = sum(self.expected[name] for name in both)
         return sum(self.measured[name] for name in both) / expected if expected else 1.0
 
-    def _stop(self) -> None:
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-        if self.live:
-            self.stream.write("\r\x1b[K")
-            self.stream.flush()
-
     def _tick(self) -> None:
         while not self._ended.wait(0.5 if self.live else HEARTBEAT):
-            elapsed = time.monotonic() - self.began
-            line = f"{self._head()}  {duration(elapsed)}, {self.state}{self._remaining(elapsed)}"
-            line += f"  {self.text}" if self.text else ""
-            if self.live:
+            with self._lock:
+                now, lines = time.monotonic(), []
+                remaining = self._remaining(now)
+                for name, run in self.active.items():
+                    line = (
+                        f"{self._head(name)}  {duration(now - run.began)}, {run.state}{remaining}"
+                    )
+                    lines.append(line + (f"  {run.text}" if run.text else ""))
+                if not self.live:
+                    for line in lines:
+                        self.say(line[:200])
+                    continue
+                if len(lines) > 1:  # all on the one line there is
+                    told = (f"{name}, {run.state}" for name, run in self.active.items())
+                    texts = [run.text for run in self.active.values() if run.text]
+                    lines = ["; ".join(told) + remaining + "  " + "  ".join(texts)]
                 columns = shutil.get_terminal_size().columns - 1
-                with self._lock:
-                    self.stream.write("\r\x1b[K" + line[:columns])
-                    self.stream.flush()
-            else:
-                self.say(line[:200])
+                self.stream.write("\r\x1b[K" + "".join(lines)[:columns])
+                self.stream.flush()

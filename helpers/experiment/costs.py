@@ -1,0 +1,147 @@
+"""What a piece costs, judged by the cards of those that were made.
+
+The size of a piece is the number of passes through a network. What one takes comes from the cards of
+pieces of the same kind and network; where there is none, from those of the nearest kind, by the
+multiplications of the two networks.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from helpers.attacks import ATTACKS
+from helpers.experiment.pieces import Piece
+
+BACKWARD = 3  # passes that a gradient costs: forward, and about twice as much back
+REPEATED = ("steps", "restarts", "c_steps", "max_iterations", "iterations")  # settings of attacks
+# Seconds for a thousand million multiplications where no card tells, on one thread of a usual machine.
+USUAL = 0.02
+
+
+def size(experiment, maker: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Say how much work a piece is.
+
+    Returns
+    -------
+    size
+        ``kind``; ``network`` (name, options, shape of an image, classes); ``passes`` of single images.
+    """
+    data, p, n = experiment.data, experiment.p, len(experiment.data.x_train)
+    kind, passes = maker, 0
+    if maker in ("original", "member"):
+        passes = p.epochs * n * BACKWARD
+    elif maker == "retrained":
+        kind = f"{maker} {arguments['attack']} {arguments['regenerate']}"
+        examples = (arguments["n_adversarial"] or n) * _attack(arguments["settings"])
+        times = 1 if arguments["regenerate"] == "never" else p.retrain_epochs
+        passes = times * examples + p.retrain_epochs * 2 * n * BACKWARD
+    elif maker == "images":
+        kind = f"{maker} {arguments['attack']}"
+        rows = ATTACKS[arguments["attack"]].rows(p, len(data.y_test))
+        rows = len(range(*rows.indices(len(data.y_test)))) if isinstance(rows, slice) else len(rows)
+        source = arguments["source"]
+        passes = rows * _attack(arguments["settings"]) * networks(source) if source else rows
+    elif maker == "logits":
+        passes = len(data.y_test) * networks(arguments["model"])
+    network = [experiment.architecture, experiment.options, data.input_shape, data.n_classes]
+    return {"kind": kind, "network": network, "passes": passes}
+
+
+def networks(spec: Mapping[str, Any]) -> int:
+    """Count the networks of a model, of which its description is given."""
+    return len(spec["arguments"].get("members", [None]))
+
+
+def _attack(settings: Mapping[str, Any]) -> int:
+    passes = BACKWARD
+    for name in REPEATED:
+        passes *= settings.get(name, 1)
+    return passes
+
+
+@cache
+def multiplications(network: str) -> float:
+    """Count the multiplications of one image's way through a network, given as JSON of `size`."""
+    import keras
+
+    from helpers.models.networks import build
+
+    def count(model) -> float:
+        total = 0.0
+        for layer in model.layers:
+            if isinstance(layer, keras.Model):
+                total += count(layer)
+            elif layer.weights and hasattr(layer, "kernel"):
+                places = (
+                    layer.output.shape[1] * layer.output.shape[2]
+                    if len(layer.kernel.shape) == 4
+                    else 1
+                )
+                total += places * math.prod(layer.kernel.shape)
+        return total
+
+    architecture, options, shape, n_classes = json.loads(network)
+    if not architecture:
+        return 1e8  # a reader's own model
+    return count(build(architecture, tuple(shape), n_classes, seed=0, **options))
+
+
+class Costs:
+    """Expected seconds of pieces on a worker of one thread.
+
+    Parameters
+    ----------
+    stores
+        Folders whose cards tell.
+    """
+
+    def __init__(self, *stores: Path):
+        self._rates: dict[tuple[str, ...], list[tuple[float, str, float]]] = {}
+        self._known: dict[str, float] = {}
+        for path in sorted(path for store in stores for path in store.glob("*.json")):
+            try:
+                card = json.loads(path.read_text(encoding="utf-8"))
+                # Of one thread that waits for a busy machine the processor's seconds say more, too.
+                seconds, of = card["processor_seconds"], card["size"]
+                network, passes = json.dumps(of["network"]), of["passes"]
+                for kind in _kinds(of["kind"], network):
+                    self._rates.setdefault(kind, []).append((passes, network, seconds / passes))
+                self._known[path.stem] = seconds
+            except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
+                continue  # not a card, or one of another edition: it tells nothing
+        self._found: dict[tuple[str, str], float] = {}
+
+    def seconds(self, piece: Piece) -> float:
+        """Expected seconds of a piece: its own of an earlier time, or from what is like it."""
+        if piece.file_name in self._known:
+            return self._known[piece.file_name]
+        kind, network = piece.size["kind"], json.dumps(piece.size["network"])
+        if (kind, network) not in self._found:
+            self._found[kind, network] = self._rate(kind, network)
+        return piece.size["passes"] * self._found[kind, network]
+
+    def _rate(self, kind: str, network: str) -> float:
+        for one in _kinds(kind, network):
+            if one in self._rates:
+                # Small ones spend their time on compiling, and would tell too much of large ones.
+                largest = sorted(self._rates[one], reverse=True)[: -(-len(self._rates[one]) // 3)]
+                return median(
+                    rate if other == network else rate * _ratio(network, other)
+                    for _, other, rate in largest
+                )
+        return multiplications(network) / 1e9 * USUAL
+
+
+def _ratio(network: str, other: str) -> float:
+    return multiplications(network) / multiplications(other)
+
+
+def _kinds(kind: str, network: str) -> Iterable[tuple[str, ...]]:
+    """What may tell of a piece, the best first: same kind and network, same kind, same maker, any."""
+    yield from ((kind, network), (kind,), (kind.partition(" ")[0], ""), ())

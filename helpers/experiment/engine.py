@@ -1,0 +1,311 @@
+"""Pieces made side by side on Dask's workers; the one module that imports Dask.
+
+What travels are pieces (plain data) and notes on their making. Models and arrays stay in the store's
+folder, which the workers and whoever asks must share.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import uuid
+from asyncio import CancelledError
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dask
+from distributed import Client, Future, LocalCluster, get_worker, wait
+
+from helpers.experiment import costs, sharing
+from helpers.experiment.pieces import SCHEDULER, Piece, in_order
+from helpers.experiment.pieces_line import PiecesLine
+from helpers.experiment.schedule import priorities
+from helpers.experiment.trust import EngineError, address_of, differences, fingerprint
+
+if TYPE_CHECKING:
+    from helpers.experiment.experiment import Experiment
+
+ONE_THREAD = {
+    "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1",
+}  # fmt: skip
+QUIET = "REPORT_QUIET_WORKERS"  # what they write would run into the line of progress
+PATIENCE = 60.0  # seconds that a cluster may take to answer
+LOOK = 1.0  # seconds between two looks at what is under way
+TRIES = 3  # of a piece whose worker is in trouble, each time without the workers that were
+REMEDY = "start workers from this project's own environment (.venv), at the same revision"
+TASK = "make-"
+
+
+class PieceError(ValueError):
+    """Pieces could not be made: says which, why, and what waited for them."""
+
+
+class Trouble(RuntimeError):
+    """What went wrong is the worker's and not the piece's: a full disk, a lack of memory."""
+
+    def __init__(self, worker: str, error: str):
+        super().__init__(worker, error)
+        self.worker, self.error = worker, error
+
+    def __str__(self) -> str:
+        return f"{self.error} (on {self.worker})"
+
+
+@contextlib.contextmanager
+def local(workers: int) -> Iterator[str]:
+    """Start so many processes on this machine, one thread each; gives the scheduler's address.
+
+    They and all that is started meanwhile compute with one thread.
+    """
+    ours = ONE_THREAD | {QUIET: "1"}
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
+    try:
+        # A worker holds no more than it works on, so that the longest is next wherever one is free.
+        with (
+            dask.config.set({"distributed.scheduler.worker-saturation": 1.0}),
+            LocalCluster(
+                n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1",
+                dashboard_address=None, memory_limit=0, silence_logs=logging.CRITICAL,
+            ) as cluster,
+        ):  # fmt: skip
+            yield cluster.scheduler_address
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+# On a worker ------------------------------------------------------------------------------------
+
+
+@cache
+def _silence() -> None:
+    """Keep a local worker's bars, and TensorFlow's notes, to itself; its errors travel by themselves."""
+    if os.environ.get(QUIET):
+        with Path(os.devnull).open("wb") as nothing:
+            for number in (1, 2):
+                os.dup2(nothing.fileno(), number)
+
+
+def _sees(folder: str, token: str) -> bool:
+    return (Path(folder) / token).is_file()
+
+
+def _perform(piece: Piece, digest: str, expected: Mapping[str, str], *needed: None) -> None:
+    """Make a piece on a worker; one that came later than :meth:`Engine.check` is checked here."""
+    worker = get_worker().address
+    if wrong := differences(fingerprint(), expected):
+        raise EngineError(f"the worker {worker} differs: {wrong}; {REMEDY}")
+    _silence()
+    from helpers.experiment import performing
+
+    try:
+        performing.perform(piece, digest)
+    except (OSError, MemoryError) as error:
+        raise Trouble(worker, f"{type(error).__name__}: {error}") from None
+
+
+def _peak_memory() -> int:
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
+
+
+# Who asks ---------------------------------------------------------------------------------------
+
+
+class Engine:
+    """The workers of a cluster.
+
+    Parameters
+    ----------
+    address
+        Of the scheduler, as :func:`address_of` takes it.
+
+    Raises
+    ------
+    EngineError
+        If nothing answers there, or the address is refused.
+    """
+
+    def __init__(self, address: str):
+        self.address = address_of(address)
+        try:
+            self.client = Client(self.address, timeout=PATIENCE, set_as_default=False)
+            self.client.wait_for_workers(1, timeout=PATIENCE)
+        except (OSError, TimeoutError) as error:
+            raise EngineError(
+                f"no Dask scheduler with workers answers at {self.address} ({error}): start one, or "
+                "leave out --cluster and unset DASK_SCHEDULER_ADDRESS"
+            ) from None
+
+    def check(self, store: Path) -> None:
+        """Refuse workers of another environment, and those that do not see the store's folder.
+
+        Raises
+        ------
+        EngineError
+            Names the worker and what differs.
+        """
+        for worker, one in self.client.run(fingerprint, on_error="return").items():
+            if isinstance(one, BaseException):
+                raise EngineError(f"the worker {worker} cannot run this project ({one}); {REMEDY}")
+            if wrong := differences(one, fingerprint()):
+                raise EngineError(f"the worker {worker} differs: {wrong}; {REMEDY}")
+        store.mkdir(parents=True, exist_ok=True)
+        token = store / f".{uuid.uuid4().hex}.token"
+        token.touch()
+        try:
+            seen = self.client.run(_sees, str(store), token.name)
+        finally:
+            token.unlink()
+        for worker, sees in seen.items():
+            if not sees:
+                raise EngineError(
+                    f"the worker {worker} does not see the folder {store}: workers and whoever asks "
+                    "must share the store under one path"
+                )
+
+    def make(self, pieces: Iterable[Piece], digest: str, store: Path, stream=None) -> None:
+        """Make pieces, what each needs first, those that most waits for first, and wait for all.
+
+        Parameters
+        ----------
+        pieces
+            Those that are missing, in the order of :func:`helpers.experiment.pieces.in_order`.
+        digest
+            Of their data set, which stands in the store (:mod:`helpers.experiment.sharing`).
+        store
+            The folder; its cards tell what pieces cost.
+        stream
+            For a line of progress (None: standard error).
+
+        Raises
+        ------
+        PieceError
+            When everything that does not depend on a failed piece is made.
+        EngineError
+            If the cluster is lost, or a worker that came later does not fit.
+        """
+        wanted, known = list(pieces), costs.Costs(store)
+        seconds = {piece.identity: known.seconds(piece) for piece in wanted}
+        first, line = priorities(wanted, seconds), PiecesLine(wanted, seconds, stream)
+        failed: dict[str, BaseException] = {}
+        troubled: set[str] = set()
+        for attempt in range(TRIES):
+            futures = self._submit(wanted, digest, first, attempt, troubled)
+            failed = self._wait(futures, line)
+            troubles = [error for error in failed.values() if isinstance(error, Trouble)]
+            troubled |= {error.worker for error in troubles}
+            others = set(self.client.scheduler_info()["workers"]) - troubled
+            if not troubles or not others:
+                break
+            wanted = [piece for piece in wanted if piece.identity in failed]
+        line.close()
+        for error in failed.values():
+            if isinstance(error, EngineError):
+                raise error
+        if failed:
+            raise PieceError(_told(failed, wanted))
+
+    def _submit(self, wanted, digest, first, attempt, troubled) -> dict[str, Future]:
+        expected, futures = fingerprint(), {}
+        workers = None
+        if troubled:
+            workers = sorted(set(self.client.scheduler_info()["workers"]) - troubled)
+        for piece in wanted:
+            needed = [futures[n.identity] for n in piece.needs if n.identity in futures]
+            # The same piece asked for by two notebooks is one task.
+            key = f"{TASK}{piece.file_name}" + (f"-{attempt + 1}" if attempt else "")
+            futures[piece.identity] = self.client.submit(
+                _perform, piece, digest, expected, *needed, key=key, pure=False,
+                priority=first[piece.identity], workers=workers,
+            )  # fmt: skip
+        return futures
+
+    def _wait(self, futures: dict[str, Future], line: PiecesLine) -> dict[str, BaseException]:
+        """Wait for all; gives the errors of those that failed, by identity."""
+        left = dict(futures)
+        try:
+            while left:
+                with contextlib.suppress(TimeoutError), self.client.as_current():
+                    wait(list(left.values()), timeout=LOOK, return_when="FIRST_COMPLETED")
+                ended = [identity for identity, future in left.items() if future.done()]
+                for identity in ended:
+                    line.done(identity)
+                    if left.pop(identity).status in ("cancelled", "lost"):
+                        raise CancelledError
+                line.show(self._under_way(), len(self.client.scheduler_info()["workers"]))
+        except (CancelledError, OSError) as error:
+            raise EngineError(
+                f"the scheduler at {self.address} is gone ({type(error).__name__}); all that was "
+                "finished is in the store: start it again, and the same command goes on"
+            ) from None
+        return {k: future.exception() for k, future in futures.items() if future.status == "error"}
+
+    def _under_way(self) -> dict[str, str]:
+        """Names of the files that are being made, by the worker that makes them."""
+        return {
+            worker: str(keys[0]).removeprefix(TASK)
+            for worker, keys in self.client.processing().items()
+            if keys
+        }
+
+    def peak_memory(self) -> list[dict[str, Any]]:
+        """Each ``worker`` and its ``peak_memory_mib``; nothing of a cluster that is gone."""
+        try:
+            found = self.client.run(_peak_memory)
+        except (OSError, TimeoutError, CancelledError):
+            return []
+        return [{"worker": worker, "peak_memory_mib": found[worker]} for worker in sorted(found)]
+
+    def close(self) -> None:
+        self.client.close()
+
+
+def _told(failed: Mapping[str, BaseException], wanted: Iterable[Piece]) -> str:
+    """Say which pieces failed by themselves, why, and which only waited for them."""
+    lines = []
+    broken = [piece for piece in wanted if piece.identity in failed]
+    for piece in broken:
+        if any(needed.identity in failed for needed in piece.needs):
+            continue
+        waited = [
+            other.name
+            for other in broken
+            if any(needed.identity == piece.identity for needed in in_order(other.needs))
+        ]
+        error = failed[piece.identity]
+        told = str(error) if isinstance(error, Trouble) else f"{type(error).__name__}: {error}"
+        after = f"; {len(waited)} waited for it: {', '.join(waited)}" if waited else ""
+        lines.append(f"{piece.name} could not be made: {told}{after}")
+    return "\n".join(lines)
+
+
+@cache
+def _engine(address: str) -> Engine:
+    return Engine(address)
+
+
+@cache
+def _checked(address: str, store: Path) -> None:
+    _engine(address).check(store)
+
+
+def make(experiment: Experiment, missing: Iterable[Piece]) -> None:
+    """Make an experiment's missing pieces on the workers of the cluster in the environment."""
+    address, store = os.environ[SCHEDULER], experiment.store
+    _checked(address, store.root)
+    sharing.share(store.root, experiment.data)
+    missing = list(missing)
+    try:
+        _engine(address).make(missing, experiment.data.digest, store.root)
+    finally:
+        for piece in missing:
+            if store.has(piece):
+                store.used[piece.file_name] = store.card(piece) | {"made": True}

@@ -1,0 +1,66 @@
+"""One line that tells how far the making of pieces is."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from typing import TextIO
+
+from helpers.experiment.pieces import Piece
+
+BETWEEN = 1.0  # seconds between two looks at it
+
+
+class PiecesLine:
+    """Pieces made, under way (on which worker, for how long), left, and the time that is left.
+
+    Parameters
+    ----------
+    pieces
+        All that are to be made.
+    seconds
+        What each will take, by identity.
+    stream
+        Where to write (None: standard error).
+    """
+
+    def __init__(
+        self, pieces: Iterable[Piece], seconds: Mapping[str, float], stream: TextIO | None = None
+    ):
+        self.names = {piece.file_name: piece.name for piece in pieces}
+        self.seconds, self.stream = dict(seconds), stream or sys.stderr
+        self.total, self.began = len(self.seconds), time.monotonic()
+        self.shown, self.length = 0.0, 0
+        self.since: dict[tuple[str, str], float] = {}
+
+    def done(self, identity: str) -> None:
+        """A piece is made, or has failed."""
+        self.seconds.pop(identity, None)
+
+    def show(self, under_way: Mapping[str, str], workers: int) -> None:
+        """Write the line, given the file that each busy worker makes and the number of workers."""
+        now, told = time.monotonic(), []
+        if now - self.shown < BETWEEN:
+            return
+        self.shown = now
+        self.since = {pair: self.since.get(pair, now) for pair in under_way.items()}
+        for (worker, file), since in self.since.items():
+            name = self.names.get(file, file.rpartition("-")[0])
+            told.append(f"{name} ({worker.rpartition(':')[2]}, {now - since:.0f} s)")
+        made, left = self.total - len(self.seconds), sum(self.seconds.values()) / max(workers, 1)
+        text = (
+            f"{made} of {self.total} pieces, {len(self.seconds)} left, about {left:.0f} s; "
+            f"under way: {', '.join(told) or 'none' if workers else 'no workers yet'}"
+        )
+        self._write(text)
+
+    def close(self) -> None:
+        seconds = time.monotonic() - self.began
+        self._write(f"{self.total} pieces in {seconds:.0f} s")
+        self.stream.write("\n")
+
+    def _write(self, text: str) -> None:
+        self.stream.write("\r" + text.ljust(self.length))  # over all of what stood there
+        self.stream.flush()
+        self.length = len(text)

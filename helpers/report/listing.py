@@ -1,0 +1,182 @@
+"""What a build would make: every piece by name, whether it is there, and how long the rest takes.
+
+Notebooks say themselves what they need, so their cells are executed here, with experiments that make
+nothing: images stay clean, answers are zeros, and a cell that asks for a model itself is left out. What
+a chapter trains or attacks it names before that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+from helpers import chapter, paths
+from helpers.attacks import ATTACKS
+from helpers.data import DATASETS
+from helpers.data.dataset import Dataset
+from helpers.experiment import experiment, scores
+from helpers.experiment.costs import Costs
+from helpers.experiment.pieces import Piece, in_order
+from helpers.experiment.schedule import critical_path, simulate
+from helpers.parameters import Parameters, validate
+from helpers.profiles import Run, notebook_cells
+from helpers.report import stamps
+from helpers.report.plan import Job
+from helpers.report.progress import duration
+
+WORKERS = (1, 2, 8, 64)
+
+
+class NotMadeError(Exception):
+    """A notebook asked for the content of a model while pieces are only listed."""
+
+
+class Lister(experiment.Experiment):
+    """An experiment that names pieces and makes none."""
+
+    def __init__(self, parameters: Parameters, data: Dataset | None):
+        self.named: dict[str, Piece] = {}
+        super().__init__(parameters, data)
+
+    def make(self, *wanted: Any) -> None:
+        super().make()
+
+    def _piece(self, *arguments: Any, **more: Any) -> Piece:
+        piece = super()._piece(*arguments, **more)
+        return self.named.setdefault(piece.identity, piece)
+
+    def content(self, piece: Piece) -> tuple[Any, dict[str, Any]]:
+        if piece.kind == "model":
+            raise NotMadeError(piece.name)
+        given = piece.request.arguments
+        if piece.request.maker == "logits":
+            n = len(self.images(given["attacked"]).y)
+            found = np.zeros((n, self.data.n_classes), np.float32)
+            return {"logits": found, "repeats": np.array(True)}, {}
+        rows = ATTACKS[given["attack"]].rows(
+            self.with_seed(piece.request.seed).p, len(self.data.y_test)
+        )
+        x = self.data.x_test[rows]
+        return {"x_adv": x, "success": np.ones(len(x), bool), "zero_gradients": np.array(0.0)}, {}
+
+
+class ListingChapter(chapter.Chapter):
+    """A chapter that shows and writes nothing."""
+
+    def __init__(self, run: Run, parameters: Parameters):
+        self.name, self.p, self._numbers = run.chapter, parameters, {}
+
+    @cached_property
+    def experiment(self) -> Lister:
+        return Lister(self.p, blank(self.p))
+
+    def figure(self, *arguments: Any, **more: Any) -> None:
+        """Show nothing."""
+
+    table = done = figure
+
+
+def blank(p: Parameters) -> Dataset | None:
+    """A real data set that is not at hand as black images; None if it is at hand, or needs no files."""
+    spec = DATASETS.get(p.dataset)
+    if spec is None or not spec.folder or (p.data_path / spec.folder).is_dir():
+        return None
+    n_classes = getattr(p, "n_classes", 0) or spec.n_classes
+    held = {}
+    for part in ("train", "test"):
+        n = getattr(p, f"n_{part}") or getattr(spec, f"n_{part}") * n_classes // spec.n_classes
+        held[f"x_{part}"] = np.broadcast_to(np.float32(0), (n, *spec.input_shape))
+        held[f"y_{part}"] = np.arange(n, dtype=np.int32) % n_classes
+    return Dataset(
+        spec.name, spec.title, **held, class_names=tuple(map(str, range(n_classes))),
+        status="unverified", label=spec.title, digest="0" * 64, full_digest="0" * 64,
+        train_digest="0" * 64, full_n_train=spec.n_train, full_n_test=spec.n_test,
+        stands_in_for=None, source=spec.source,
+    )  # fmt: skip
+
+
+def pieces_of_run(job: Job, run: Run) -> list[Piece]:
+    """Execute a notebook's cells with nothing made; all pieces that it names, and what they need."""
+    parameters = validate(run.chapter, job.output.parameters(run, job.data_dir))
+    listed = ListingChapter(run, parameters)
+    namespace: dict[str, Any] = {"__name__": "listing"}
+    nothing = {"distortion": lambda *images: {}, "similarity": lambda *images: np.zeros(1)}
+    with (
+        _silent(),
+        mock.patch.object(chapter, "Chapter", return_value=listed),
+        mock.patch.multiple(scores, **nothing),
+        mock.patch.object(experiment, "check_adversarial"),
+    ):
+        for kind, source, tags in notebook_cells(run.chapter):
+            asks = "experiment" in source or "score" in source  # others draw, or show by hand
+            if kind == "code" and asks and "parameters" not in tags:
+                with contextlib.suppress(Exception):  # of what is not made, or follows from it
+                    exec(compile(source, run.chapter, "exec"), namespace)
+    return in_order(listed.experiment.named.values())
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    nothing = io.StringIO()
+    with (
+        contextlib.redirect_stdout(nothing),
+        contextlib.redirect_stderr(nothing),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """All pieces of a build with their seconds, those that are there, and what is told of them."""
+
+    pieces: list[Piece]
+    seconds: dict[str, float]
+    there: frozenset[str]
+
+    @property
+    def left(self) -> list[Piece]:
+        return [piece for piece in self.pieces if piece.identity not in self.there]
+
+    def told(self, workers: tuple[int, ...]) -> Iterator[str]:
+        """Lines for people."""
+        for piece in self.pieces:
+            state = "there" if piece.identity in self.there else "to be made"
+            yield f"{piece.name:44} {piece.identity}  {state:10}  {self.seconds[piece.identity]:9.1f} s"
+        for what, pieces in (("From nothing", self.pieces), ("Left", self.left)):
+            hours = sum(self.seconds[piece.identity] for piece in pieces) / 3600
+            path = critical_path(pieces, self.seconds)
+            longest = sum(self.seconds[piece.identity] for piece in path)
+            chain = ", ".join(piece.name for piece in path)
+            yield f"{what}: {len(pieces)} pieces, {hours:.2f} core-hours"
+            if pieces:
+                yield f"  critical path {duration(longest)}: {chain}"
+                times = (f"{n}: {duration(simulate(pieces, self.seconds, n))}" for n in workers)
+                yield f"  with workers of one thread, {', '.join(times)}"
+
+
+def forecast(job: Job) -> Forecast:
+    """List the pieces of the selected runs; nothing is made."""
+    found: dict[str, Piece] = {}
+    for run in job.runs():
+        if run.dataset and run.chapter != stamps.FINDINGS:
+            found |= {piece.identity: piece for piece in pieces_of_run(job, run)}
+    pieces = in_order(found.values())
+    known = Costs(job.output.store, *_other_stores(job.output.store))
+    there = {p.identity for p in pieces if (job.output.store / p.file_name).is_file()}
+    return Forecast(pieces, {p.identity: known.seconds(p) for p in pieces}, frozenset(there))
+
+
+def _other_stores(own: Path) -> list[Path]:
+    """The stores of this project's other builds, whose cards tell what is not in one's own."""
+    return [path for path in sorted((paths.PROJECT / "build").glob("*/store")) if path != own]

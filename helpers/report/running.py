@@ -1,0 +1,176 @@
+"""Runs of a build: one after the other, or side by side, and the workers that they make pieces on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+from helpers import paths
+from helpers.experiment.pieces import SCHEDULER
+from helpers.experiment.trust import EngineError
+from helpers.files import write_atomically
+from helpers.parameters import ParameterError
+from helpers.profiles import Run
+from helpers.report import execute, manifest, stamps
+from helpers.report.kernel import ChapterFailed, kill_all
+from helpers.report.owned import remove_records, remove_run
+from helpers.report.plan import Job, why
+from helpers.report.progress import Progress
+
+if TYPE_CHECKING:
+    from helpers.experiment.engine import Engine
+
+
+def run_chapter(job: Job, run: Run, progress: Progress, stopping: Event) -> dict[str, Any]:
+    """Execute one run; its notebook takes its name only when everything of it is there.
+
+    `stopping` is set where the build is ended and kernels with it.
+
+    Raises
+    ------
+    ChapterFailed
+        With the executed part, and the traceback in it, left as ``<slug>.failed.ipynb``.
+    """
+    import nbformat
+
+    output, slug = job.output, run.slug
+    remove_run(output, slug)
+    wanted, started = job.stamp(run), manifest.now()
+    try:
+        notebook, seconds, memory = execute.execute(
+            paths.NOTEBOOKS / f"{run.chapter}.ipynb",
+            output.partial(slug),
+            output.parameters(run, job.data_dir),
+            output.log(slug),
+            output.kernel_lock,
+            on_cell=partial(progress.cell, run.name),
+            on_text=partial(progress.output, run.name),
+        )
+    except ChapterFailed:
+        if stopping.is_set():  # the build killed its kernel
+            raise
+        remove_records(output, run)
+        if output.partial(slug).exists():
+            os.replace(output.partial(slug), output.failed(slug))  # noqa: PTH105
+        raise
+    # A data set may have been downloaded meanwhile; its arrival is not a change.
+    stamps.look_again()
+    wanted["data"] = job.stamp(run)["data"]
+    entry = {
+        "profile": job.profile.name,
+        "stamp": wanted,
+        "records": stamps.records(output, run),
+        "pieces": manifest.pieces(output, run),
+        "started": started,
+        "seconds": round(seconds, 1),
+        "peak_memory_mib": memory,
+    }
+    notebook.metadata[stamps.KEY] = entry
+    write_atomically(output.notebook(slug), nbformat.writes(notebook))
+    output.partial(slug).unlink(missing_ok=True)
+    return entry
+
+
+@dataclass
+class Ended:
+    """How one run ended: what its entry in the manifest has, and its failure if it failed."""
+
+    run: Run
+    status: str
+    entry: dict[str, Any]
+    failure: ChapterFailed | None = None
+
+
+def _one(job: Job, run: Run, progress: Progress, stopping: Event) -> Ended:
+    """Run or reuse one run."""
+    causes = job.outdated(run)
+    if causes == []:
+        progress.skip(run.name, "reused")
+        return Ended(run, "reused", stamps.read(job.output, run.slug))
+    job.output.page.unlink(missing_ok=True)  # it would no longer be this build's
+    progress.start(run.name, "runs" + ("" if causes is None else f" again, {why(causes)}"))
+    started = manifest.now()
+    try:
+        entry = run_chapter(job, run, progress, stopping)
+        progress.end(run.name, f"done, {entry['peak_memory_mib']} MiB,")
+        return Ended(run, "done", entry)
+    except ChapterFailed as failure:
+        progress.end(run.name, "FAILED")
+        entry = {
+            "started": started,
+            "seconds": round(failure.seconds, 1),
+            "peak_memory_mib": failure.peak_memory_mib,
+            "cell": failure.cell,
+            "error": failure.error,
+        }
+        return Ended(run, "failed", entry, failure)
+
+
+def one_after_the_other(job: Job, progress: Progress) -> Iterator[Ended]:
+    for run in job.runs():
+        ended = _one(job, run, progress, Event())
+        yield ended
+        if ended.failure and not job.keep_going:
+            return
+
+
+def side_by_side(job: Job, progress: Progress) -> Iterator[Ended]:
+    """Run some at once, the findings when all others have ended; after a failure, begin no more."""
+    stopping = Event()
+    waves = [], []
+    for run in job.runs():
+        waves[run.chapter == stamps.FINDINGS].append(run)
+    pool = ThreadPoolExecutor(job.at_once)
+    try:
+        with contextlib.chdir(paths.PROJECT):  # as papermill does, for all threads
+            for wave in waves:
+                left = [pool.submit(_one, job, run, progress, stopping) for run in wave]
+                for future in as_completed(left):
+                    if future.cancelled():
+                        continue
+                    ended = future.result()
+                    yield ended
+                    if ended.failure and not job.keep_going:
+                        for other in left:
+                            other.cancel()
+                        waves[1].clear()
+    finally:
+        stopping.set()
+        kill_all()
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def workers(job: Job) -> Iterator[Engine | None]:
+    """Have the workers at hand that were asked for, if any; all kernels started meanwhile use them.
+
+    Raises
+    ------
+    ParameterError
+        If they do not fit.
+    """
+    if not (job.workers or job.cluster):
+        yield None
+        return
+    from helpers.experiment import engine  # Dask takes a second
+
+    before = os.environ.get(SCHEDULER)
+    with engine.local(job.workers) if job.workers else nullcontext(job.cluster) as address:
+        try:
+            asked = engine.Engine(address)
+            asked.check(job.output.store)
+        except EngineError as error:
+            raise ParameterError(str(error)) from None
+        os.environ[SCHEDULER] = asked.address
+        try:
+            yield asked
+        finally:
+            os.environ.pop(SCHEDULER) if before is None else os.environ.update({SCHEDULER: before})
+            asked.close()
