@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from helpers.attacks import steps as walks
+from helpers.attacks.robust import robust_accuracy
+from helpers.models import gradients
 
 ATTACKS = ("fgsm", "bim", "pgd")
 
@@ -29,17 +35,47 @@ def contenders(model, x, y, *, epsilon, alpha, steps, batch_size) -> dict[str, d
     return made
 
 
+def robust(model, x, y, *, epsilon, alpha, steps, restarts, batch_size) -> dict[str, Callable]:
+    """Calls by library that return which images, bool (n,), stand every start of PGD.
+
+    All go down the same loss with the same steps from as many random starts; ours tries FGSM and BIM
+    first. ART starts again only with what is still right; Foolbox has no restarts of its own, and its
+    runs are joined.
+    """
+    options = {"epsilon": epsilon, "alpha": alpha, "steps": steps, "batch_size": batch_size}
+
+    def ours():
+        attacks = {
+            "fgsm": partial(walks.fgsm, epsilon=epsilon, batch_size=batch_size),
+            "bim": partial(walks.bim, early=True, **options),
+            "pgd": partial(walks.pgd, restarts=restarts, seed=0, early=True, **options),
+        }
+        return robust_accuracy(model, x, y, attacks).correct
+
+    def right(x_adv):
+        return gradients.logits(model, x_adv).argmax(-1) == y
+
+    made: dict[str, Callable] = {"ours": ours}
+    with suppress(ImportError):
+        art = _art(model, x, y, restarts=restarts, **options)["pgd"]
+        made["art"] = lambda: right(art())
+    with suppress(ImportError):
+        foolbox = _foolbox(model, x, y, **options)["pgd"]
+        made["foolbox"] = lambda: np.all([right(foolbox()) for _ in range(restarts)], axis=0)
+    return made
+
+
 def _ours(model, x, y, *, epsilon, alpha, steps, batch_size):
     ball = {"epsilon": epsilon, "batch_size": batch_size}
     walk = {"alpha": alpha, "steps": steps}
     return {
-        "fgsm": lambda: steps.fgsm(model, x, y, **ball),
-        "bim": lambda: steps.bim(model, x, y, **ball, **walk),
-        "pgd": lambda: steps.pgd(model, x, y, restarts=1, seed=0, **ball, **walk),
+        "fgsm": lambda: walks.fgsm(model, x, y, **ball),
+        "bim": lambda: walks.bim(model, x, y, **ball, **walk),
+        "pgd": lambda: walks.pgd(model, x, y, restarts=1, seed=0, **ball, **walk),
     }
 
 
-def _art(model, x, y, *, epsilon, alpha, steps, batch_size):
+def _art(model, x, y, *, epsilon, alpha, steps, batch_size, restarts=1):
     from art.attacks import evasion
     from art.estimators.classification import TensorFlowV2Classifier
 
@@ -54,7 +90,9 @@ def _art(model, x, y, *, epsilon, alpha, steps, batch_size):
     made = {
         "fgsm": evasion.FastGradientMethod(classifier, **ball),
         "bim": evasion.BasicIterativeMethod(classifier, **ball, **walk),
-        "pgd": evasion.ProjectedGradientDescent(classifier, num_random_init=1, **ball, **walk),
+        "pgd": evasion.ProjectedGradientDescent(
+            classifier, num_random_init=restarts, **ball, **walk
+        ),
     }
     return {name: lambda attack=attack: attack.generate(x, labels) for name, attack in made.items()}
 
