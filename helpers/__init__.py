@@ -14,8 +14,7 @@ if _keras is not None and _keras.backend.backend() != "tensorflow":
         "helpers before keras, or start Python with KERAS_BACKEND=tensorflow"
     )
 os.environ["KERAS_BACKEND"] = "tensorflow"
-# Otherwise TensorFlow decides by the processor: off without AVX-512, where it is faster, too, and its
-# results do not depend on the number of threads.
+# Otherwise TensorFlow decides by the processor: off without AVX-512, where it is faster, too.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # TensorFlow's start-up notes from C++ would otherwise open every chapter.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

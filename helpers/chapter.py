@@ -21,6 +21,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from scipy.special import softmax
+
 from helpers.evaluation.identity import ORIGINAL
 from helpers.evaluation.record import Record, select
 from helpers.evaluation.records import Records, read_records
@@ -171,6 +174,7 @@ class Chapter:
         caption = words.caption(sentence, about, self._label(place["dataset"]))
         alt = alt or words.alt_text(figure, about)
         show.show_figure(figure, **place, caption=caption, alt=alt, kind=kind)
+        show.save_data(words.rows(about), **place)
 
     def table(
         self,
@@ -194,6 +198,47 @@ class Chapter:
         caption = words.caption(sentence, about, self._label(place["dataset"]))
         show.show_table(frame, **place, caption=caption, index=index, formats=formats)
 
+    def explore(self, subject: Subject) -> None:
+        """Show a dozen test images and the model's answers to them, for the page's explorer.
+
+        Parameters
+        ----------
+        subject
+            A model that this chapter has scored under FGSM, BIM or L-BFGS; those images are shown.
+        """
+        from helpers.figures import explorer
+
+        data = explorer.explored(self.experiment, self.records.all, subject)
+        if data["images"]:
+            explorer.show_explored(data, self.name)
+        else:
+            print("The images are too large for the page to hold some of them.")
+
+    def example(self, subject: Subject, clean: Images, attacked: Images) -> None:
+        """Record one image that an attack turns, with the model's answers: the page opens with it.
+
+        Of the images that the model has right and loses, it is that of whose two answers the model is
+        surest.
+        """
+        shares = [
+            softmax(self.experiment.logits(subject, made), axis=-1) for made in (clean, attacked)
+        ]
+        right, wrong = (share.argmax(-1) == clean.y for share in shares)
+        turned = np.flatnonzero(right & ~wrong)
+        if not len(turned):
+            return
+        sure = np.minimum(*(share.max(-1) for share in shares))
+        row = int(turned[sure[turned].argmax()])
+        values = {"label": self.data.class_names[int(clean.y[row])]}
+        for when, share in zip(("before", "after"), shares, strict=True):
+            values[when] = self.data.class_names[int(share[row].argmax())]
+            values[f"confidence_{when}"] = float(share[row].max())
+        self.records.add(
+            "example", model=subject.id, attack=attacked.attack, made_on=attacked.made_on,
+            parameters=attacked.parameters, values=values,
+            arrays={"x": clean.x[row], "x_adv": attacked.x_adv[row]},
+        )  # fmt: skip
+
     def _place(self, kind: str, key: str, dataset: str | None) -> dict[str, Any]:
         """Number a figure or table: the same key, and so a cell run again, has the same number."""
         if not isinstance(key, str) or not KEY.fullmatch(key):
@@ -211,7 +256,9 @@ class Chapter:
     def _label(self, dataset: str | None) -> str:
         """Name the data for captions: what stands in for what, what is unverified."""
         if dataset is not None and self._dataset is not None and dataset == self.data.name:
-            return self.data.label
+            # A narrow network is no network of the report, wherever it appears.
+            width = getattr(self.p, "width", 1.0) if self.experiment.own is None else 1.0
+            return self.data.label + (f"; networks of width {width:g}" if width != 1 else "")
         told = select(self.records.all, quantity="data", dataset=dataset)
         return told[0].values["label"] if told else dataset or ""
 

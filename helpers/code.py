@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+import platform
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -92,8 +93,44 @@ def _digest(text: str) -> str:
 
 # With them oneDNN, which does TensorFlow's arithmetic on processors, sums in another order.
 ONEDNN = ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA")
+# With these all x86-64 processors with AVX2 sum alike, whatever else they can do. One thread, since sums
+# are cut into as many parts as there are threads: in matrix products and in gradients of convolutions.
+PORTABLE = {
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "TF_NUM_INTRAOP_THREADS": "1",
+}
 
 
 def onednn() -> dict[str, str]:
     """Give the settings that results depend on as they were made, never the kind of machine."""
-    return {name: os.environ.get(name, "") for name in ONEDNN}
+    found = {name: os.environ.get(name, "") for name in ONEDNN}
+    # Who caps the instructions wants the same digits elsewhere, and those depend on the threads, too.
+    capped = ("TF_NUM_INTRAOP_THREADS",) if found["ONEDNN_MAX_CPU_ISA"] else ()
+    return found | {name: os.environ.get(name, "") for name in capped}
+
+
+def make_portable() -> None:
+    """Let what this process starts compute the digits of any x86-64 processor with AVX2, of any cores.
+
+    Raises
+    ------
+    ValueError
+        If this processor cannot, or the environment asks for something else.
+    """
+    if missing := not_portable():
+        raise ValueError(f"--portable: {missing}")
+    for name, value in PORTABLE.items():
+        if os.environ.get(name, value) != value:
+            raise ValueError(f"--portable needs {name}={value}, and it is {os.environ[name]}")
+    os.environ.update(PORTABLE)
+
+
+def not_portable() -> str:
+    """Say why this processor has not the arithmetic of `PORTABLE`; empty if it has."""
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return f"this is no x86-64 processor but {platform.machine()}"
+    info = Path("/proc/cpuinfo")  # elsewhere than on Linux nothing tells
+    if info.is_file() and " avx2 " not in info.read_text(encoding="utf-8"):
+        return "this processor has no AVX2"
+    return ""

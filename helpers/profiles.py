@@ -264,6 +264,8 @@ def notebook_parameters(chapter: str, namespace: Mapping[str, Any]) -> Parameter
     if source and (source, dataset) != ("quick", published["dataset"]):
         usual = _values(source, chapter, dataset)
         causes = [f"dataset = {dataset!r} (profiles/{source}.yaml)"]
+    elif source is None and "width" in usual:  # images of one's own get the report's network
+        usual, causes = usual | {"width": 1.0}, [f"dataset = {dataset!r}"]
     settled = {
         name: value
         for name, value in follow(usual, given).items()

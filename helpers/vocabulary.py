@@ -72,6 +72,7 @@ Count = Annotated[int, Number, Field(ge=1)]
 CountOrNone = Annotated[int, Number, Field(ge=0)]
 Several = Annotated[int, Number, Field(ge=2)]
 Size = Annotated[float, Number, Field(gt=0, le=1)]
+Epsilon = Annotated[float, Number, Field(gt=0, le=1)]  # of pixels in [0, 1]
 SizeOrNone = Annotated[float, Number, Field(ge=0, le=1)]
 Side = Annotated[int, Number, Field(ge=75)]
 Share = Annotated[float, Number, Field(gt=0, lt=1)]
@@ -94,25 +95,25 @@ class Parameter:
     """A row of the vocabulary."""
 
     kind: Any
-    chapters: str  # the digits of those that take it
+    chapters: str  # numbers of those that take it, such as "2-5 7"
     meaning: str
     dear: int | None = (
         None  # more, or a longer list, must be allowed; far above profiles/paper.yaml
     )
-    # The digits of those whose cells leave it to the profile: they must train what chapter 02 does.
+    # Those whose cells leave it to the profile: they must train what chapter 02 does.
     left: str = ""
 
 
 _ = Parameter
-TRAINED = "34578"
+TRAINED = "3-5 7-8"
 VOCABULARY = {
     "dataset": _(
         Name,
-        "2345678",
+        "2-8",
         "data set, whose own values come with it unless set, or an .npz file",
     ),
     "profile": _(
-        Name, "2345678", "file in profiles/ that says how models are trained, and what is not set"
+        Name, "2-8", "file in profiles/ that says how models are trained, and what is not set"
     ),
     "datasets": _(Names, "1", "data sets to show"),
     "model": _(
@@ -120,28 +121,31 @@ VOCABULARY = {
     ),
     "architecture": _(
         Architecture,
-        "234578",
+        "2-5 7-8",
         "table_2, table_3 or inception_v3; '' for the report's, by image size",
     ),
     "n_classes": _(CountOrNone, "6", "classes used, 0 for all"),
-    "n_train": _(CountOrNone, "12345678", "training images, 0 for all", left=TRAINED),
-    "n_test": _(CountOrNone, "12345678", "test images, 0 for all"),
+    "n_train": _(CountOrNone, "1-8", "training images, 0 for all", left=TRAINED),
+    "n_test": _(CountOrNone, "1-8", "test images, 0 for all"),
     "input_size": _(Side, "6", "side that InceptionV3 resizes to (299 in the report)", 1_000),
-    "width": _(Factor, "6", "factor on InceptionV3's filters (1 in the report)"),
-    "weights": _(Weights, "6", "pretrained weights: none, or imagenet (a download)"),
-    "epochs": _(Count, "2345678", "most epochs of training", 1_000, TRAINED),
-    "patience": _(
-        Count, "2345678", "epochs without a better validation accuracy before stopping",
+    "width": _(
+        Factor, "2-8", "factor on the network's filters and hidden nodes (1 in the report)",
         left=TRAINED,
     ),
-    "batch_size": _(Count, "2345678", "images per update", left=TRAINED),
-    "learning_rate": _(Size, "2345678", "Adam's learning rate", left=TRAINED),
-    "validation_fraction": _(
-        Share, "2345678", "share of the training images that early stopping watches", left=TRAINED
+    "weights": _(Weights, "6", "pretrained weights: none, or imagenet (a download)"),
+    "epochs": _(Count, "2-8", "most epochs of training", 1_000, TRAINED),
+    "patience": _(
+        Count, "2-8", "epochs without a better validation accuracy before stopping",
+        left=TRAINED,
     ),
-    "n_members": _(Count, "4678", "members of the ensemble", 1_000),
+    "batch_size": _(Count, "2-8", "images per update", left=TRAINED),
+    "learning_rate": _(Size, "2-8", "Adam's learning rate", left=TRAINED),
+    "validation_fraction": _(
+        Share, "2-8", "share of the training images that early stopping watches", left=TRAINED
+    ),
+    "n_members": _(Count, "4 6-8", "members of the ensemble", 1_000),
     "member": _(
-        Count, "478", "the report's i: the member that is attacked; unless set, at most n_members"
+        Count, "4 7-8", "the report's i: the member that is attacked; unless set, at most n_members"
     ),
     "n_more": _(
         CountOrNone,
@@ -151,33 +155,33 @@ VOCABULARY = {
     ),
     "n_rivals": _(Count, "7", "members of a second ensemble that attacks are made on", 1_000),
     "variant_members": _(Several, "8", "members for each way to train an ensemble", 1_000),
-    "sigma": _(SizeOrNone, "14678", "standard deviation of the noise on training images, of 1"),
+    "sigma": _(SizeOrNone, "1 4 6-8", "standard deviation of the noise on training images, of 1"),
     "sigma_grid": _(Sizes, "8", "values of sigma for the curves", 100),
-    "noise": _(Noise, "4678", "noise drawn once for all members (the report), or per_member"),
-    "retrain_epochs": _(Count, "5678", "epochs of adversarial retraining", 1_000),
-    "retrain_steps": _(Count, "5678", "steps of BIM and PGD in the retraining", 1_000),
-    "retrained_members": _(Count, "78", "members of the ensemble of retrained models", 1_000),
+    "noise": _(Noise, "4 6-8", "noise drawn once for all members (the report), or per_member"),
+    "retrain_epochs": _(Count, "5-8", "epochs of adversarial retraining", 1_000),
+    "retrain_steps": _(Count, "5-8", "steps of BIM and PGD in the retraining", 1_000),
+    "retrained_members": _(Count, "7-8", "members of the ensemble of retrained models", 1_000),
     "lbfgs_n_train": _(Count, "5", "training images that L-BFGS retraining attacks"),
     "lbfgs_train_c": _(Positive, "5", "the constant c of the L-BFGS examples trained on"),
-    "restarts": _(Count, "578", "PGD's random starts", 1_000),
+    "restarts": _(Count, "5 7-8", "PGD's random starts", 1_000),
     "outside_n_test": _(Count, "7", "test images for the attacks of another library"),
     "outside_iterations": _(Count, "7", "their most iterations or queries", 100_000),
-    "epsilon": _(Size, "345678", "largest change of a pixel, of 1"),
-    "alpha": _(Size, "345678", "step of BIM and PGD, of 1; follows epsilon unless set"),
-    "steps": _(Count, "345678", "BIM's steps; PGD takes twice as many", 1_000),
-    "epsilon_grid": _(Sizes, "356", "values of epsilon for the curves", 100),
-    "lbfgs_n_test": _(Count, "3456", "test images attacked by L-BFGS"),
-    "lbfgs_c_steps": _(Count, "3456", "values of c tried by L-BFGS", 100),
-    "lbfgs_iterations": _(Count, "3456", "most iterations of L-BFGS for each c", 10_000),
+    "epsilon": _(Epsilon, "3-8", "largest change of a pixel, of 1"),
+    "alpha": _(Epsilon, "3-8", "step of BIM and PGD, of 1; follows epsilon unless set"),
+    "steps": _(Count, "3-8", "BIM's steps; PGD takes twice as many", 1_000),
+    "epsilon_grid": _(Sizes, "3-6", "values of epsilon for the curves", 100),
+    "lbfgs_n_test": _(Count, "3-6", "test images attacked by L-BFGS"),
+    "lbfgs_c_steps": _(Count, "3-6", "values of c tried by L-BFGS", 100),
+    "lbfgs_iterations": _(Count, "3-6", "most iterations of L-BFGS for each c", 10_000),
     "target_class": _(CountOrNone, "3", "class that L-BFGS aims at in Figure 5"),
     "n_seeds": _(
-        Count, "58", "training seeds, from `seed` on, for the claims on small differences", 100
+        Count, "5 8", "training seeds, from `seed` on, for the claims on small differences", 100
     ),
-    "allow_expensive": _(bool, "2345678", "True runs what takes far longer than usual"),
-    "seed": _(CountOrNone, "123456789", "seed of everything random"),
-    "data_dir": _(str, "123456789", "folder of the real data sets"),
-    "output_dir": _(str, "123456789", "folder of this run's records; the findings read all in it"),
-    "store_dir": _(str, "123456789", "folder of trained models and other stored pieces"),
+    "allow_expensive": _(bool, "2-8", "True runs what takes far longer than usual"),
+    "seed": _(CountOrNone, "1-9", "seed of everything random"),
+    "data_dir": _(str, "1-9", "folder of the real data sets"),
+    "output_dir": _(str, "1-9", "folder of this run's records; the findings read all in it"),
+    "store_dir": _(str, "1-9", "folder of trained models and other stored pieces"),
 }  # fmt: skip
 
 # What decides the original model: a value other than the profile's makes another one.
@@ -186,10 +190,15 @@ MODEL_VALUES = ("architecture", *(name for name, row in VOCABULARY.items() if ro
 
 def taken(chapter: str) -> tuple[str, ...]:
     """Name the parameters of a chapter."""
-    digit = chapter[1]  # 03_attacks
-    return tuple(name for name, entry in VOCABULARY.items() if digit in entry.chapters)
+    return tuple(name for name, entry in VOCABULARY.items() if _among(chapter, entry.chapters))
 
 
 def left_to_profile(chapter: str) -> tuple[str, ...]:
     """Name the parameters of a chapter that do not stand in its notebook's cell."""
-    return tuple(name for name in taken(chapter) if chapter[1] in VOCABULARY[name].left)
+    return tuple(name for name in taken(chapter) if _among(chapter, VOCABULARY[name].left))
+
+
+def _among(chapter: str, numbers: str) -> bool:
+    number = int(chapter.partition("_")[0])  # 03_attacks
+    spans = (part.partition("-") for part in numbers.split())
+    return any(int(first) <= number <= int(last or first) for first, _, last in spans)

@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import subprocess
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -235,6 +236,83 @@ def look(browser: Browser, page: Path, *, width: int = 1280, scheme: str = "ligh
     problems = [*_noted(events, page.as_uri()), *found["problems"]]
     browser.call("Target.closeTarget", targetId=target)
     return Look(problems, found["brightness"])
+
+
+class Visit:
+    """A page that is open, to be used as a reader does.
+
+    Parameters
+    ----------
+    script
+        Whether the page's own scripts run.
+    """
+
+    def __init__(self, browser: Browser, page: Path, *, script: bool = True):
+        self._browser, self._address = browser, page.as_uri()
+        browser.events.clear()
+        self._target = browser.call("Target.createTarget", url="about:blank")["targetId"]
+        attached = browser.call("Target.attachToTarget", targetId=self._target, flatten=True)
+        self._session = attached["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=390, height=800, deviceScaleFactor=1, mobile=True,
+        )  # fmt: skip
+        self.call("Emulation.setTouchEmulationEnabled", enabled=True)
+        self.call("Emulation.setScriptExecutionDisabled", value=not script)
+        self.call("Page.navigate", url=self._address)
+        browser.wait_for("Page.loadEventFired", self._session)
+
+    def __enter__(self) -> Visit:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._browser.call("Target.closeTarget", targetId=self._target)
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        return self._browser.call(method, self._session, **parameters)
+
+    def run(self, expression: str) -> Any:
+        """Evaluate JavaScript in the page, and give its value."""
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
+        return answer["result"].get("value")
+
+    def wait(self, expression: str) -> None:
+        """Wait until an expression is true."""
+        end = time.monotonic() + TIMEOUT
+        while not self.run(expression):
+            if time.monotonic() > end:
+                raise RuntimeError(f"not within {TIMEOUT:g} seconds: {expression}")
+            time.sleep(0.02)
+
+    def press(self, key: str) -> None:
+        """Press a key that has no letter, such as ``ArrowRight`` or ``Home``."""
+        code = {"ArrowLeft": 37, "ArrowRight": 39, "Home": 36, "End": 35}[key]
+        for kind in ("rawKeyDown", "keyUp"):
+            self.call(
+                "Input.dispatchKeyEvent",
+                type=kind, key=key, code=key, windowsVirtualKeyCode=code,
+            )  # fmt: skip
+
+    def touch(self, selector: str, along: float = 0.5) -> None:
+        """Tap an element, at a part of its width."""
+        place = (
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); "
+            "e.scrollIntoView({block: 'center'}); const b = e.getBoundingClientRect(); "
+            f"return {{x: b.x + {along} * b.width, y: b.y + b.height / 2}}; }})()"
+        )
+        point = self.run(place)
+        self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[point])
+        self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+        self.run("0")
+
+    def problems(self) -> list[str]:
+        """What the browser has complained of, and what the page has asked for beyond itself."""
+        events = [e for e in self._browser.events if e.get("sessionId") == self._session]
+        return list(_noted(events, self._address))
 
 
 def _noted(events: Iterable[dict[str, Any]], address: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from helpers.evaluation.identity import ORIGINAL, ModelId
 from helpers.evaluation.record import WORST_RUNG, Record
-from helpers.evaluation.statistics import wilson
+from helpers.evaluation.statistics import accuracy_values
 
 N = 2000
 ATTACKS = ("none", "fgsm", "bim", "lbfgs")
@@ -28,9 +28,7 @@ def retrained(attack, regenerate="epoch"):
 def accuracy(chapter, dataset, model, attack, share, n=N, made_on=None, **parameters):
     """An accuracy whose first images are the right ones."""
     correct = np.arange(n) < round(share * n)
-    right = int(correct.sum())
-    low, high = wilson(right, n)
-    values = {"n": n, "n_correct": right, "accuracy": right / n, "low": low, "high": high}
+    values = accuracy_values(int(correct.sum()), n)
     return Record(
         chapter, dataset, "accuracy", model, attack, None if attack == "none" else made_on,
         parameters, 0, values, {"correct": correct},

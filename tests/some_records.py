@@ -2,7 +2,7 @@
 
 from helpers.evaluation.identity import ORIGINAL, ModelId
 from helpers.evaluation.record import Record
-from helpers.evaluation.statistics import wilson
+from helpers.evaluation.statistics import accuracy_values
 
 ENSEMBLE = ModelId(kind="ensemble", n_members=3, combine="probabilities")
 MEMBER = ModelId(kind="member", member=1)
@@ -22,8 +22,7 @@ def accuracy(attack, n_correct, model=ORIGINAL, *, n=200, made_on=None, correct=
     arrays = {}
     if correct is not None:
         arrays, n, n_correct = {"correct": correct}, len(correct), int(correct.sum())
-    low, high = wilson(n_correct, n)
-    values = {"n": n, "n_correct": n_correct, "accuracy": n_correct / n, "low": low, "high": high}
+    values = accuracy_values(n_correct, n)
     return Record(
         "04_ensembles", "digits", "accuracy", model, attack, made_on, parameters, 0, values, arrays
     )  # fmt: skip

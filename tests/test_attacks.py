@@ -52,6 +52,7 @@ CASES = {
     "momentum_bim": Case(STEPS, targeted="option", close=1e-6),
     "targeted_bim": Case(STEPS | {"seed": 0}, targeted="always", close=1e-6),
     "pgd": Case(STEPS | {"restarts": 2, "seed": 0}, targeted="option", close=1e-6),
+    "worst": Case(STEPS | {"restarts": 2, "seed": 0}),
     "lbfgs": Case(SEARCH | {"seed": 0}, targeted="always", close=5e-3),
     "untargeted_lbfgs": Case(SEARCH, close=5e-3),
     "square": Case({"epsilon": EPSILON} | OUTSIDE),

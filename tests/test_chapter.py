@@ -108,7 +108,8 @@ def test_a_figure_gets_facts_and_alt_text_from_its_records(chapter, shown):
     groups = {"original model": [score(chapter)]}
     chapter.figure(figures.grouped_bars(groups), "bars", "Accuracy.", about=groups)
     assert shown[0].img["alt"] == "Accuracy (%). BIM: 25.0 %."
-    assert "Data: digits (stands in for MNIST); 4 test images" in shown[0].figcaption.text
+    facts = "Data: digits (stands in for MNIST); networks of width 0.5; 4 test images"
+    assert facts in shown[0].figcaption.text
     assert (chapter.p.output_path / "figures" / "figure-03-bars-digits.svg").is_file()
     with pytest.raises(ValueError, match="alt text"):
         chapter.figure(Figure(), "blank", "Nothing.")

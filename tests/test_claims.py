@@ -106,6 +106,8 @@ def test_without_records_nothing_was_run():
 def test_every_claim_says_what_it_needs():
     for claim in CLAIMS.values():
         assert claim.quote[-1] == claim.statement[-1] == "."
+        assert len(claim.short.split()) < 10
+        assert claim.short[-1] != "."
         assert {*claim.outcomes} == {"holds", "fails", "undecided"}
         assert all(place.partition("#")[0] in CHAPTERS for place in claim.seen)
 

@@ -33,6 +33,17 @@ def test_table_3():
     assert model.get_layer("logits").units == 10
 
 
+@pytest.mark.parametrize(("name", "shape"), [("table_2", (28, 28, 1)), ("table_3", (32, 32, 3))])
+def test_width_scales_all_but_the_last_layer(name, shape):
+    whole, half = (networks.build(name, shape, 10, seed=0, width=w) for w in (1.0, 0.5))
+    for one, other in zip(whole.layers, half.layers, strict=True):
+        if isinstance(one, keras.layers.Conv2D):
+            assert other.filters == one.filters / 2
+        elif isinstance(one, keras.layers.Dense):
+            assert other.units == (10 if one.name == "logits" else one.units / 2)
+    assert networks.build(name, shape, 10, seed=0, width=0.001).layers[1].filters == 1
+
+
 @pytest.mark.slow
 def test_inception_is_keras_own_at_full_width_and_smaller_below():
     full = networks.build("inception_v3", (64, 64, 3), 200, seed=0, input_size=75)
@@ -52,7 +63,7 @@ def test_inception_is_keras_own_at_full_width_and_smaller_below():
     [
         (("lenet", (28, 28, 1), 10), {}, "table_2, table_3, inception_v3"),
         (("table_2", (28, 28, 1), 1), {}, "at least 2 classes"),
-        (("table_2", (28, 28, 1), 10), {"width": 0.5}, "takes no options"),
+        (("table_2", (28, 28, 1), 10), {"weights": "none"}, "takes no option but width"),
         (("inception_v3", (64, 64, 3), 10), {"input_size": 64}, "at least 75"),
         (("inception_v3", (64, 64, 3), 10), {"weights": "cifar"}, "'none' or 'imagenet'"),
         (("inception_v3", (64, 64, 3), 10), {"weights": "imagenet", "width": 0.5}, "width = 1"),

@@ -204,10 +204,12 @@ def test_a_parameter_whose_line_was_deleted_is_missing():
         notebook_parameters("03_attacks", namespace)
 
 
-def test_a_file_of_ones_own_leaves_the_values_as_they_stand(capsys):
+def test_a_file_of_ones_own_gets_the_reports_network_and_the_values_as_they_stand(capsys):
     own = by_hand("02_models", {"dataset": "my/images.npz"}.items())
-    assert own.model_dump() == notebook_defaults("02_models") | {"dataset": "my/images.npz"}
-    assert capsys.readouterr().out == ""
+    expected = notebook_defaults("02_models") | {"dataset": "my/images.npz", "width": 1.0}
+    assert own.model_dump() == expected
+    assert "width = 1.0" in capsys.readouterr().out
+    assert by_hand("03_attacks", {"dataset": "my/images.npz", "width": 0.5}.items()).width == 0.5
 
 
 @pytest.mark.parametrize("name", profile_names())

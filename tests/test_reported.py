@@ -66,7 +66,7 @@ def test_whether_the_first_epoch_was_kept():
     assert not kept_first(records, "bim")
     assert not kept_first(records, "pgd")
     assert not kept_first(records, "fgsm", "batch")  # made anew within the epoch
-    assert "(FGSM) the first epoch was kept" in kept_note(records, ("fgsm", "bim"))
+    assert "(FGSM) the first epoch was the best" in kept_note(records, ("fgsm", "bim"))
     assert kept_note(records, ("bim",)) == ""
 
 

@@ -36,6 +36,13 @@ def locked() -> dict[str, list[str]]:
     return versions
 
 
+def test_ci_names_files_that_exist():
+    script = (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
+    named = re.findall(r"\btests/[\w./]+", script)
+    assert [name for name in named if not (PROJECT / name).exists()] == []
+    assert "./run_tests.sh\n" in script
+
+
 def test_the_lock_holds_every_dependency_with_hashes():
     versions = locked()
     assert set(DIRECT) <= set(versions)
@@ -247,6 +254,16 @@ def listed(*options):
     if found.returncode:
         pytest.skip("not a git checkout")
     return set(filter(None, found.stdout.split("\0")))
+
+
+def test_names_of_files_are_ascii():
+    assert [name for name in listed("--cached") if not name.isascii()] == []
+
+
+def test_a_notebook_run_by_hand_makes_nothing_dirty():
+    assert "out.ipynb" not in listed("--others", "--exclude-standard")
+    ignored = ["git", "-C", str(PROJECT), "check-ignore", "-q", "out.ipynb"]
+    assert subprocess.run(ignored, check=False).returncode in (0, 128)  # 128: not a git checkout
 
 
 def test_nothing_that_the_library_reads_is_ignored():

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from helpers.evaluation.statistics import (
     independent_difference,
     mcnemar,
     paired_difference,
+    sign_test,
     wilson,
 )
 
@@ -17,6 +19,13 @@ from helpers.evaluation.statistics import (
 )
 def test_wilson_against_published_values(k, n, expected):
     np.testing.assert_allclose(wilson(k, n), expected, atol=5e-5)
+
+
+def test_wilson_and_the_sign_test_are_scipys():
+    for k, n in ((0, 1), (1, 1), (0, 7), (3, 7), (199, 200), (500, 10_000)):
+        expected = binomtest(k, n).proportion_ci(0.95, method="wilson")
+        np.testing.assert_allclose(wilson(k, n), (expected.low, expected.high), rtol=1e-12)
+        assert sign_test(k, n - k) == pytest.approx(binomtest(k, n, 0.5).pvalue, rel=1e-9)
 
 
 def test_wilson_of_nothing_is_refused():

@@ -28,6 +28,12 @@ def test_a_caption_adds_the_facts_to_the_sentence():
     )
 
 
+def test_a_label_with_a_comma_is_one_name_in_a_list():
+    about = [accuracy("none", 9), accuracy("lbfgs", 2, n=20), accuracy("untargeted_lbfgs", 2, n=20)]
+    about += [accuracy("fgsm", 9)]
+    assert "20 for L-BFGS and untargeted L-BFGS;" in words.caption("Sentence.", about, "digits")
+
+
 @pytest.mark.parametrize(
     ("about", "absent"),
     [

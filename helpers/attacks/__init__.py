@@ -15,7 +15,7 @@ import numpy as np
 # Where a function lies that this folder offers; loaded when asked for, since TensorFlow takes seconds.
 PUBLIC = {
     "fgsm": "steps", "bim": "steps", "pgd": "steps", "random_noise": "steps",
-    "momentum_bim": "momentum", "lbfgs": "lbfgs_attack",
+    "momentum_bim": "momentum", "lbfgs": "lbfgs_attack", "robust_accuracy": "robust",
 }  # fmt: skip
 
 
@@ -98,6 +98,10 @@ def _from_random_starts(p, epsilon):
     return steps | {"restarts": p.restarts, "seed": p.seed}
 
 
+def _each_in_turn(p, epsilon):
+    return _steps(p, epsilon) | {"restarts": p.restarts, "seed": p.seed}
+
+
 def _search(p, epsilon):
     limits = {"c_steps": p.lbfgs_c_steps, "max_iterations": p.lbfgs_iterations}
     return {"c_init": 1.0, **limits}
@@ -128,6 +132,7 @@ ATTACKS = {
         Attack("targeted_bim", "BIM, targeted", "bounded", "steps:towards_random_classes",
                _drawn(_steps)),
         Attack("pgd", "PGD", "bounded", "steps:pgd", _from_random_starts),
+        Attack("worst", "worst of FGSM, BIM, PGD", "bounded", "robust:worst", _each_in_turn),
         Attack("lbfgs", "L-BFGS", "unbounded", "lbfgs_attack:towards_class", _drawn(_search), _some),
         Attack("untargeted_lbfgs", "L-BFGS, untargeted", "unbounded", "lbfgs_attack:lbfgs", _search,
                _some),

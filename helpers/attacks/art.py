@@ -8,16 +8,21 @@ iterations
     How much they may do; each says what of.
 seed
     Seed of what is drawn at random. ART draws from NumPy's global generator, which is put back.
+progress
+    Title of a count of the model's calls, the only sign of life that ART gives while it works; None
+    for no count.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
 from helpers.attacks.inputs import Crafted, check_images
 from helpers.models import gradients
@@ -41,7 +46,7 @@ def square(model, x, y, *, epsilon, iterations, seed, progress=None) -> np.ndarr
     # The share of the image that its first squares cover; ART cannot place one as long as a side.
     share = min(0.8, (min(height, width) - 1) ** 2 / (height * width))
     options = {"max_iter": 10 * iterations, "p_init": share, **_ball(epsilon)}
-    return _inside(x, epsilon, _generate("SquareAttack", model, x, y, seed, **options))
+    return _inside(x, epsilon, _generate("SquareAttack", model, x, y, seed, progress, **options))
 
 
 def auto_pgd(model, x, y, *, epsilon, iterations, seed, progress=None) -> np.ndarray:
@@ -49,7 +54,7 @@ def auto_pgd(model, x, y, *, epsilon, iterations, seed, progress=None) -> np.nda
     options = {"eps_step": 2 * epsilon, "max_iter": iterations, "nb_random_init": 1}
     options |= {"loss_type": None, **_ball(epsilon)}
     name = "AutoProjectedGradientDescent"
-    return _inside(x, epsilon, _generate(name, model, x, y, seed, **options))
+    return _inside(x, epsilon, _generate(name, model, x, y, seed, progress, **options))
 
 
 def cw(model, x, y, *, iterations, seed, progress=None) -> Crafted:
@@ -59,7 +64,7 @@ def cw(model, x, y, *, iterations, seed, progress=None) -> Crafted:
     at least ten: with fewer it finds nothing and looks like a defence.
     """
     x_adv = _generate(
-        "CarliniL2Method", model, x, y, seed, max_iter=cw_steps(iterations), max_halving=3,
+        "CarliniL2Method", model, x, y, seed, progress, max_iter=cw_steps(iterations), max_halving=3,
         max_doubling=3, binary_search_steps=CW_CONSTANTS, initial_const=CW_FIRST_CONSTANT,
         learning_rate=CW_STEP_SIZE,
     )  # fmt: skip
@@ -81,7 +86,13 @@ def _inside(x: np.ndarray, epsilon: float, x_adv: np.ndarray) -> np.ndarray:
 
 
 def _generate(
-    name: str, model: keras.Model, x: np.ndarray, y: np.ndarray, seed: int, **options: Any
+    name: str,
+    model: keras.Model,
+    x: np.ndarray,
+    y: np.ndarray,
+    seed: int,
+    progress: str | None,
+    **options: Any,
 ) -> np.ndarray:
     """Run one of ART's attacks, its name in ``art.attacks.evasion``; float32 images in [0, 1]."""
     check_images(model, x, y)
@@ -101,7 +112,18 @@ def _generate(
     state = np.random.get_state()  # noqa: NPY002
     np.random.seed(seed)  # noqa: NPY002
     try:
-        x_adv = attack.generate(x, y=np.eye(n_classes, dtype=np.float32)[y])
+        with tqdm(desc=progress, unit="call", disable=progress is None, mininterval=2) as bar:
+            for call in ("predict", "loss_gradient", "class_gradient"):
+                setattr(estimator, call, _counted(getattr(estimator, call), bar))
+            x_adv = attack.generate(x, y=np.eye(n_classes, dtype=np.float32)[y])
     finally:
         np.random.set_state(state)  # noqa: NPY002
     return np.clip(x_adv.astype(np.float32), 0, 1)
+
+
+def _counted(call: Callable, bar: tqdm) -> Callable:
+    def counting(*inputs, **options):
+        bar.update()
+        return call(*inputs, **options)
+
+    return counting

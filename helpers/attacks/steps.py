@@ -6,6 +6,7 @@ starts. Sizes are in the maximum norm, in units of pixel values.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 
 import keras
@@ -93,6 +94,7 @@ def bim(
     batch_size: int = gradients.BATCH_SIZE,
     progress: str | None = None,
     direction: Callable[[], Direction] = lambda: np.sign,
+    early: bool = False,
 ) -> np.ndarray:
     """Take `steps` steps of size `alpha`, projecting back into the ball (basic iterative method).
 
@@ -106,6 +108,9 @@ def bim(
         Number of steps, at least 1.
     direction
         Makes, for each batch, what turns its gradients into directions of steps: the sign here.
+    early
+        Leave an image as soon as the model gets it wrong (targeted: as the target), which is all that an
+        accuracy needs; its change is then not the strongest. Only with the sign as direction.
 
     The other parameters, the result and the errors are those of :func:`fgsm`.
 
@@ -120,7 +125,10 @@ def bim(
     call = gradients.loss_and_gradient(model, _form(loss, targeted))
     size = -alpha if targeted else alpha
     for rows in batches(len(x), batch_size, progress):
-        x_adv[rows] = walk(call, x[rows], y[rows], x[rows], epsilon, size, steps, direction())
+        if early:
+            x_adv[rows] = _walk_until(call, x[rows], y[rows], x[rows], epsilon, size, steps)
+        else:
+            x_adv[rows] = walk(call, x[rows], y[rows], x[rows], epsilon, size, steps, direction())
     return x_adv
 
 
@@ -138,18 +146,19 @@ def pgd(
     loss: str = "cross_entropy",
     batch_size: int = gradients.BATCH_SIZE,
     progress: str | None = None,
+    early: bool = False,
 ) -> np.ndarray:
     """Run BIM from random points of the ball and keep each image's best (projected gradient descent).
 
-    The best is one that the model gets wrong (targeted: gets as the target) and, among equals, the
-    one of the largest (targeted: smallest) loss.
+    The best is one that the model gets wrong (targeted: gets as the target), after which the image
+    starts no more, or else the one of the largest (targeted: smallest) loss.
 
     Parameters
     ----------
     restarts
         Number of random starts, at least 1.
     seed
-        Seed of the starts; each image has its own, so they do not depend on the batch size.
+        Seed of the starts; each image has its own, whatever stands beside it.
 
     The other parameters, the result and the errors are those of :func:`bim`.
 
@@ -164,25 +173,34 @@ def pgd(
     x_adv = x.copy()
     call = gradients.loss_and_gradient(model, _form(loss, targeted))
     size = -alpha if targeted else alpha
-    for rows in batches(len(x), batch_size, progress):
-        best_hit = np.zeros(len(x[rows]), bool)
-        best_gain = np.full(len(x[rows]), -np.inf)
-        for restart in range(restarts):
-            inside = _each(
-                x[rows].shape, rows.start, (seed, restart), lambda g, s: g.uniform(-1.0, 1.0, s)
-            )
-            start = np.clip(x[rows] + inside * np.float32(epsilon), 0, 1)
-            found = walk(call, x[rows], y[rows], start, epsilon, size, steps, np.sign)
+    hit, best = np.zeros(len(x), bool), np.full(len(x), -np.inf)
+    for restart in range(restarts):
+        left = np.flatnonzero(~hit)
+        for part in batches(len(left), batch_size, progress):
+            rows = left[part]
+            start = _random_start(x[rows], epsilon, (seed, restart))
+            if early:
+                found = _walk_until(call, x[rows], y[rows], start, epsilon, size, steps)
+            else:
+                found = walk(call, x[rows], y[rows], start, epsilon, size, steps, np.sign)
             if restarts == 1:  # nothing to choose from
                 x_adv[rows] = found
                 continue
             losses, _, values = call(found, y[rows])
-            hit = (values.argmax(-1) == y[rows]) == targeted
+            hit[rows] = (values.argmax(-1) == y[rows]) == targeted
             gain = -losses if targeted else losses
-            better = (hit & ~best_hit) | ((hit == best_hit) & (gain > best_gain))
-            x_adv[rows][better] = found[better]
-            best_hit[better], best_gain[better] = hit[better], gain[better]
+            better = hit[rows] | (gain > best[rows])
+            x_adv[rows[better]], best[rows[better]] = found[better], gain[better]
     return x_adv
+
+
+def _random_start(x: np.ndarray, epsilon: float, seed: tuple[int, ...]) -> np.ndarray:
+    """Draw a point of each image's ball, from a generator of the image's own."""
+    inside = np.empty_like(x)
+    for row, image in enumerate(x):
+        generator = np.random.default_rng([*seed, zlib.crc32(image.tobytes())])
+        inside[row] = generator.uniform(-1.0, 1.0, image.shape)
+    return np.clip(x + inside * np.float32(epsilon), 0, 1)
 
 
 def random_noise(x: np.ndarray, *, epsilon: float, seed: int) -> np.ndarray:
@@ -193,7 +211,11 @@ def random_noise(x: np.ndarray, *, epsilon: float, seed: int) -> np.ndarray:
     """
     check_pixels(x)
     check_sizes(epsilon=epsilon)
-    signs = _each(x.shape, 0, (seed,), lambda g, s: g.integers(0, 2, s) * 2 - 1)
+    signs = np.empty_like(x)
+    for row in range(
+        len(x)
+    ):  # each from a generator of its own, so that the number does not matter
+        signs[row] = np.random.default_rng([seed, row]).integers(0, 2, x.shape[1:]) * 2 - 1
     return np.clip(x + signs * np.float32(epsilon), 0, 1)
 
 
@@ -241,13 +263,24 @@ def walk(call, x, y, start, epsilon, alpha, steps, direction: Direction) -> np.n
     return x_adv
 
 
+def _walk_until(call, x, y, start, epsilon, alpha, steps) -> np.ndarray:
+    """:func:`walk` along the sign, which leaves an image where the model first gets it wrong.
+
+    With a negative `alpha`, where the model first gets it as `y`.
+    """
+    epsilon, alpha = np.float32(epsilon), np.float32(alpha)
+    low, high = np.maximum(x - epsilon, 0), np.minimum(x + epsilon, 1)
+    x_adv, left = start.copy(), np.arange(len(x))
+    for _ in range(steps):
+        _, gradient, logits = call(x_adv[left], y[left])
+        goes_on = (logits.argmax(-1) == y[left]) == (alpha >= 0)
+        left, gradient = left[goes_on], gradient[goes_on]
+        if not len(left):
+            break
+        moved = x_adv[left] + alpha * np.sign(gradient)
+        x_adv[left] = np.clip(moved, low[left], high[left])
+    return x_adv
+
+
 def _form(loss: str, targeted: bool) -> str:
     return "dlr_targeted" if loss == "dlr" and targeted else loss
-
-
-def _each(shape, first: int, seed: tuple[int, ...], draw) -> np.ndarray:
-    """Draw for each image from a generator of its own, so that batches do not matter."""
-    drawn = np.empty(shape, np.float32)
-    for row in range(len(drawn)):
-        drawn[row] = draw(np.random.default_rng([*seed, first + row]), shape[1:])
-    return drawn

@@ -23,7 +23,7 @@ from filelock import FileLock
 
 from helpers.evaluation.identity import ModelId
 from helpers.evaluation.record import MODELS, PLACE, Record, told_of
-from helpers.evaluation.statistics import wilson
+from helpers.evaluation.statistics import accuracy_values
 from helpers.files import RECORDS, write_atomically
 
 # Where things lie changes no result: these parameters do not tell one set of records from another.
@@ -116,14 +116,7 @@ class Records:
     ) -> Record:
         """Record correct answers, bool (n,), as an accuracy with its interval."""
         correct = np.asarray(correct, bool)
-        low, high = wilson(int(correct.sum()), len(correct))
-        values = {
-            "n": len(correct),
-            "n_correct": int(correct.sum()),
-            "accuracy": float(correct.mean()),
-            "low": low,
-            "high": high,
-        }
+        values = accuracy_values(int(correct.sum()), len(correct))
         return self.add(
             "accuracy", model=model, attack=attack, made_on=made_on, parameters=parameters,
             values=values | measures, arrays={"correct": correct},

@@ -52,11 +52,12 @@ class Experiment(Workbench):
             "seed": self.p.seed,
         }
 
-    def build(self, seed: int) -> keras.Model:
-        """Make an untrained instance of the data set's network."""
+    def build(self, seed: int, **changes: Any) -> keras.Model:
+        """Make an untrained instance of the data set's network, with `changes` of its options."""
         return networks.build(
-            self.architecture, self.data.input_shape, self.data.n_classes, seed=seed, **self.options
-        )
+            self.architecture, self.data.input_shape, self.data.n_classes, seed=seed,
+            **(self.options | changes),
+        )  # fmt: skip
 
     def subject(self, spec: Mapping[str, Any]) -> Subject:
         """The model that a plain description names: a method here, its arguments, and the seed."""
@@ -135,10 +136,13 @@ class Experiment(Workbench):
         attack: str,
         *,
         member: int | None = None,
-        follow: bool = False,
         regenerate: str = "epoch",
     ) -> Subject:
         """A model after adversarial retraining on one attack.
+
+        Of the original model, retrained on a bounded attack made for each epoch, the accuracy after each
+        epoch is noted too, on clean, FGSM, BIM and PGD test images made from the model as it then stands
+        (not where the chapter lacks PGD's parameters).
 
         Parameters
         ----------
@@ -146,14 +150,13 @@ class Experiment(Workbench):
             A name of :data:`helpers.attacks.ATTACKS`.
         member
             Retrain this member of the ensemble, on its own replicate, instead of the original model.
-        follow
-            Also note, after each epoch, the accuracy on clean, FGSM, BIM and PGD test images, made from
-            the model as it then stands.
         regenerate
             When the examples are made: each ``epoch``, each ``batch``, or ``never`` again.
         """
         start = self.original() if member is None else self.member(member)
         settings, n_adversarial = making.retraining_settings(self, attack), 0
+        follow = (member, regenerate, ATTACKS[attack].kind) == (None, "epoch", "bounded")
+        follow &= hasattr(self.p, "restarts")
         if ATTACKS[attack].kind == "unbounded":  # too slow for all
             n_adversarial = min(self.p.lbfgs_n_train, len(self.data.x_train))
         replicate = member and {"member": member, "seed": self.p.seed, **self._bagging}
@@ -174,9 +177,7 @@ class Experiment(Workbench):
         id = replace(start.id, retrained_on=attack, regenerate=regenerate)
         name = f"retrained_{attack}_{regenerate}" + (f"_member_{member}" if member else "")
         piece = self._piece(name, "model", "retrained", arguments, key, code, start.pieces)
-        spec = self._spec(
-            "retrained", attack=attack, member=member, follow=follow, regenerate=regenerate
-        )
+        spec = self._spec("retrained", attack=attack, member=member, regenerate=regenerate)
         return self._trained(id, piece, spec)
 
     def _follow_key(self) -> dict[str, Any]:

@@ -141,7 +141,8 @@ def images(
     -------
     dict
         ``x_adv`` and ``success``, as in :class:`helpers.attacks.inputs.Crafted`; ``zero_gradients``, the
-        share of the first test images on which the attacked model's gradient is zero.
+        share of the first test images on which the attacked model's gradient is zero; of several attacks
+        in turn also ``broken_by`` (:class:`helpers.attacks.robust.Robust`).
     """
     row, data = ATTACKS[attack], experiment.data
     rows = row.rows(experiment.p, len(data.y_test))
@@ -151,7 +152,8 @@ def images(
         model, title = subject.model, f"{row.label} on {subject.id}"
         share = answers.vanishing_gradients(model, data.x_test, data.y_test)
     made = row.craft(model, data.x_test[rows], data.y_test[rows], progress=title, **settings)
-    return {"x_adv": made.x_adv, "success": made.success, "zero_gradients": np.array(share)}
+    told = {"broken_by": made.broken_by} if hasattr(made, "broken_by") else {}
+    return told | {"x_adv": made.x_adv, "success": made.success, "zero_gradients": np.array(share)}
 
 
 def logits(experiment, *, model: dict[str, Any], attacked: dict[str, Any]) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from helpers.attacks.robust import WORST
 from helpers.defences.bagging import vote
 from helpers.evaluation import diversity, sanity
 from helpers.evaluation.identity import ModelId
@@ -64,6 +65,9 @@ class Scores:
                 k: float(v[found].mean()) if found.any() else None for k, v in sizes.items()
             }
             measures["success"] = float(found.mean())
+            if (by := images.broken_by) is not None and images.made_on == subject.id:
+                pairs = enumerate(("none", *WORST))
+                measures |= {f"broken_by_{name}": int((by == place).sum()) for place, name in pairs}
         return self.records.accuracy(
             predicted == images.y, model=model or subject.id, attack=images.attack,
             made_on=images.made_on, parameters=images.parameters | parameters, **measures,

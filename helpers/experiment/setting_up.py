@@ -13,7 +13,7 @@ from helpers.parameters import Parameters
 from helpers.paths import project_path
 
 # InceptionV3 in chapters without parameters for it: no image is made smaller.
-INCEPTION = {"width": 1.0, "weights": "none"}
+WEIGHTS = "none"
 SMALLEST_INPUT = 75
 
 
@@ -73,7 +73,8 @@ def network(p: Parameters, data: Dataset) -> tuple[str, dict[str, Any]]:
     # The chapter on Tiny ImageNet has no choice of it.
     architecture = getattr(p, "architecture", "inception_v3")
     architecture = custom.network_for(architecture, data.input_shape)
-    if architecture != "inception_v3":
-        return architecture, {}
-    standard = {"input_size": max(SMALLEST_INPUT, *data.input_shape[:2]), **INCEPTION}
-    return architecture, {name: getattr(p, name, value) for name, value in standard.items()}
+    options = {"width": p.width}
+    if architecture == "inception_v3":
+        standard = {"input_size": max(SMALLEST_INPUT, *data.input_shape[:2]), "weights": WEIGHTS}
+        options |= {name: getattr(p, name, value) for name, value in standard.items()}
+    return architecture, options

@@ -96,6 +96,11 @@ class Images:
         """bool (n,): false where an unbounded attack found no adversarial image."""
         return self._loaded["success"]
 
+    @property
+    def broken_by(self) -> np.ndarray | None:
+        """Of several attacks in turn: which broke each (:class:`helpers.attacks.robust.Robust`)."""
+        return self._loaded.get("broken_by")
+
 
 def pieces_of(wanted: Iterable, logits: Callable[[Subject, Images], Piece]) -> Iterator[Piece]:
     """Give the pieces that models and images consist of, or that stand by themselves in `wanted`.

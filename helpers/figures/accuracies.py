@@ -28,6 +28,7 @@ from helpers.figures.looks import (
     styled,
     value_of,
 )
+from helpers.rounding import rounded
 
 # Name, or ModelId, to records.
 Groups = Mapping[Any, Sequence[Record]]
@@ -172,7 +173,7 @@ def grouped_bars(groups: Groups, *, ylabel: str = "accuracy (%)", xlabel: str = 
             for part in interval.get_children():
                 part.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
             axes.text(
-                at, top + 1.5, f"{value:.1f}", ha="center", va="bottom", fontsize=9,
+                at, top + 1.5, rounded(value), ha="center", va="bottom", fontsize=9,
                 rotation=90 if narrow else 0,
             )  # fmt: skip
     # Room above 100 % for the values of the highest bars.
@@ -239,7 +240,8 @@ def heat_map(
     for (row, column), value in np.ndenumerate(values):
         text = "–"
         if not np.isnan(value):
-            text = f"{value:.1f}\n[{low[row, column]:.1f}, {high[row, column]:.1f}]"
+            ends = (rounded(end[row, column]) for end in (low, high))
+            text = f"{rounded(value)}\n[{', '.join(ends)}]"
         ink = "white" if value < 50 else "black"
         axes.text(column, row, text, ha="center", va="center", fontsize=9, color=ink)
     axes.set_xticks(range(shape[1]), [textwrap.fill(called(n), 16) for n in column_names])

@@ -17,16 +17,18 @@ SIGNS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", ABSENT: "–"}
 
 
 def check_table(checks: Sequence[Check]) -> pd.DataFrame:
-    """List sanity checks: in how many cases each was looked for, and in how many found."""
-    return pd.DataFrame(
+    """List sanity checks that had something to compare: in how many cases, and what was found."""
+    frame = pd.DataFrame(
         {
             "Sign of a broken evaluation": check.name,
             "looked for": check.compared,
             "found": len(check.warnings),
-            "where": _places(check.compared, check.warnings),
+            "where": "; ".join(check.warnings),
         }
         for check in checks
+        if check.compared
     )
+    return frame if any(check.warnings for check in checks) else frame.drop(columns="where")
 
 
 def sanity_table(records: Sequence[Record]) -> pd.DataFrame:
@@ -62,7 +64,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
             "The report says": f"{v.claim.statement} ({v.claim.where})",
             "Verdict": pill(v.verdict),
             "Numbers": Markup("<br>").join(_part(part, v) for part in v.parts) if v.parts else None,
-            "Seen in": _places_shown(v.claim),
+            "Seen in": places_shown(v.claim),
         }
         for v in verdicts
     )
@@ -70,7 +72,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
 
 def pill(verdict: str) -> Markup:
     """Draw a verdict as a sign and its words, for the page to colour."""
-    kind = verdict.split(" at ")[0].split(" in ")[0].replace(" ", "-")
+    kind = verdict.split(" at ")[0].replace(" ", "-")
     return Markup('<span class="verdict {}">{}\N{NO-BREAK SPACE}{}</span>').format(
         kind, SIGNS[verdict], verdict
     )
@@ -82,7 +84,8 @@ def _part(part: Part, whole: Verdict) -> Markup:
     return Markup("<b>{}</b>{}: {}").format(part.dataset, said, part.numbers)
 
 
-def _places_shown(claim: Claim) -> Markup:
+def places_shown(claim: Claim) -> Markup:
+    """Link to where a claim's evidence is seen."""
     links = []
     for place in claim.seen:
         chapter, _, item = place.partition("#")

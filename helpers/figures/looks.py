@@ -44,6 +44,7 @@ ATTACK_LOOKS = {
     "momentum_bim": Look("#661100", ">", "||", "--"),
     "targeted_bim": Look("#e69f00", "<", "oo", "--"),
     "pgd": Look("#cc79a7", "v", "xx", ":"),
+    "worst": Look("#7a0177", "*", "XX", "-."),
     "lbfgs": Look("#009e73", "D", "--", "--"),
     "untargeted_lbfgs": Look("#225522", "d", "-.", ":"),
     "square": Look("#6a3d9a", "h", "**", ":"),

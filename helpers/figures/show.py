@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 
 from helpers.figures.looks import style
 from helpers.files import write_atomically
+from helpers.rounding import rounded
 
 PNG_DPI = 108
 MEDIA_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
@@ -27,6 +28,7 @@ CAPTION_TAG = re.compile(r"&lt;(/?)(i|b|sub|sup)&gt;")
 TAG = r"<\1\2>"
 # Text that reads as a number, perhaps with its interval or unit, and lines up like one.
 NUMBER_LIKE = re.compile(r"[-+−]?\d[\d.,]*( ?%| \[.*\])?")
+FIXED = re.compile(r"(\+?),?\.(\d+)f")  # a format with so many decimals
 MISSING = '<span role="img" aria-label="no value">–</span>'
 
 _folder: Path | None = None
@@ -95,6 +97,15 @@ def show_figure(
             f"{heading}</figure>"
         )
     )
+
+
+def save_data(
+    frame: pd.DataFrame, number: str, *, name: str = "", dataset: str | None = None
+) -> None:
+    """Write what a figure draws beside it, as ``figures/<id>.csv``; an empty table writes nothing."""
+    if _folder is not None and len(frame):
+        identity = _identity("figure", number, name, dataset)
+        write_atomically(_folder / "figures" / f"{identity}.csv", frame.to_csv(index=False))
 
 
 def render(figure: Figure, kind: str) -> bytes:
@@ -233,6 +244,11 @@ def _row(values: tuple, formats: list) -> str:
     return f"<tr>{''.join(cells)}</tr>"
 
 
+def _formatted(value: Any, how: str) -> str:
+    fixed = FIXED.fullmatch(how) if isinstance(value, Number) else None
+    return rounded(value, int(fixed[2]), sign=bool(fixed[1])) if fixed else format(value, how)
+
+
 def _cell(value: Any, how: str | Callable[[Any], str] | None) -> tuple[str, bool]:
     """Write a cell's content, and tell whether it reads as a number."""
     if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
@@ -242,7 +258,7 @@ def _cell(value: Any, how: str | Callable[[Any], str] | None) -> tuple[str, bool
     if callable(how):
         text = str(how(value))
     elif how is not None:
-        text = format(value, how)
+        text = _formatted(value, how)
     elif pd.api.types.is_bool(value):
         text = "yes" if value else "no"
     elif isinstance(value, Integral):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from helpers.attacks import ATTACKS
 from helpers.data import DATASETS
 from helpers.data.dataset import Dataset
 from helpers.evaluation.identity import ModelId
@@ -16,6 +17,7 @@ from helpers.evaluation.record import WORST_RUNG, Record, on_itself, plain, sele
 from helpers.evaluation.statistics import mcnemar
 from helpers.figures.looks import attacks_of, called, percentages
 from helpers.findings.verdicts import gap, points, same_images
+from helpers.rounding import percent, rounded
 
 
 def class_table(class_names: Sequence[str]) -> pd.DataFrame:
@@ -178,7 +180,7 @@ def training_table(histories: Mapping[Any, Mapping[str, Sequence[float]]]) -> pd
 
 def _last_best(history: Mapping[str, Sequence[float]]) -> str | None:
     found = history.get("val_accuracy")
-    return f"{100 * found[int(history['best_epoch'][0]) - 1]:.1f} %" if found else None
+    return percent(found[int(history["best_epoch"][0]) - 1]) if found else None
 
 
 def repeat_table(records: Sequence[Record]) -> pd.DataFrame:
@@ -215,8 +217,10 @@ def summary_table(records: Sequence[Record]) -> pd.DataFrame:
     Returns
     -------
     frame
-        Columns Data, Model, Chapters and the attacks. What several chapters measured of a model of one
-        name is joined in a row as long as they agree on what they share; otherwise, as where one of
+        Columns Data, Model, Chapters, the worst case within ε, and the attacks; of each data set the
+        model with the best worst case first. Models that were not attacked have no row. What several
+        chapters measured of a model of one name is joined in a row as long as they agree on what they
+        share; otherwise, as where one of
         them retrained for longer or attacked harder, each has its own.
     """
     rows: dict[tuple[str, str], list[tuple[set[str], dict[str, Record]]]] = {}
@@ -236,15 +240,36 @@ def summary_table(records: Sequence[Record]) -> pd.DataFrame:
                 break
         else:
             held.append(({chapter}, dict(found)))
-    if not rows:
+    # Of a model that nothing attacked it was not measured how robust it is.
+    flat = [
+        (*key, *row)
+        for key, held in rows.items()
+        for row in held
+        if row[1].keys() - {"none", "noise"}
+    ]
+    if not flat:
         return pd.DataFrame({"Data": [], "Model": [], "Chapters": []})
-    flat = [(*key, *row) for key, held in rows.items() for row in held]
-    flat.sort(key=lambda row: list(DATASETS).index(row[0]) if row[0] in DATASETS else len(DATASETS))
+    lowest = {id(row): _worst(row[3]) for row in flat}
+    flat.sort(key=lambda row: _rank(row[0], lowest[id(row)]))
     frame = group_table({str(k): list(found.values()) for k, (*_, found) in enumerate(flat)})
     frame["Model"] = [model for _, model, *_ in flat]
     frame.insert(0, "Data", [dataset for dataset, *_ in flat])
     frame.insert(2, "Chapters", [", ".join(sorted(c[:2] for c in row[2])) for row in flat])
+    worst = [lowest[id(row)] for row in flat]
+    frame.insert(3, "worst within ε", [_with_interval(r) if r else None for r in worst])
     return frame
+
+
+def _worst(found: Mapping[str, Record]) -> Record | None:
+    """The lowest accuracy under attacks that stay within ε."""
+    within = [r for a, r in found.items() if ATTACKS[a].kind in ("bounded", "black box")]
+    return min(within, key=lambda r: r.values["accuracy"], default=None)
+
+
+def _rank(dataset: str, worst: Record | None) -> tuple[int, float]:
+    names = list(DATASETS)
+    place = names.index(dataset) if dataset in names else len(names)
+    return place, -worst.values["accuracy"] if worst else 1.0
 
 
 def _same(a: Record, b: Record) -> bool:
@@ -253,4 +278,4 @@ def _same(a: Record, b: Record) -> bool:
 
 def _with_interval(record: Record) -> str:
     accuracy, low, high = percentages([record])
-    return f"{accuracy[0]:.1f} [{low[0]:.1f}, {high[0]:.1f}]"
+    return f"{rounded(accuracy[0])} [{rounded(low[0])}, {rounded(high[0])}]"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from helpers.attacks import ATTACKS
@@ -13,14 +14,16 @@ from helpers.evaluation.identity import ModelId
 from helpers.evaluation.record import Record
 from helpers.figures.looks import called, value_of
 from helpers.findings.verdicts import gap, points
+from helpers.rounding import percent as share
 
 # What a curve may run along, and how it is called in a sentence.
+NUMBERS = ("n", "n_correct", "accuracy", "low", "high")
 ALONG = {"epsilon": "ε", "n_members": "members", "sigma": "σ", "steps": "steps"}
 
 
 def percent(record: Record) -> str:
     """Write an accuracy in percent."""
-    return f"{100 * record.values['accuracy']:.1f} %"
+    return share(record.values["accuracy"])
 
 
 def flat(about: Any) -> list[Record]:
@@ -63,6 +66,23 @@ def caption(sentence: str, about: Any = (), label: str = "") -> str:
     sentence = sentence.strip()
     sentence += "" if sentence.endswith((".", "?", "!")) else "."
     return f"{sentence} {told[:1].upper()}{told[1:]}." if told else sentence
+
+
+def rows(about: Any) -> pd.DataFrame:
+    """Set out the accuracies that a figure draws: what was tested under what, on how many images."""
+    found = []
+    for record in flat(about):
+        if "accuracy" in record.values:
+            row = {
+                "data": record.dataset,
+                "model": str(record.model),
+                "attack": called(record.attack),
+            }
+            row["made on"] = "" if record.made_on is None else str(record.made_on)
+            row |= {k: v for k, v in record.parameters.items() if isinstance(v, str | int | float)}
+            row |= {k: record.values[k] for k in NUMBERS if k in record.values}
+            found.append(row)
+    return pd.DataFrame(found)
 
 
 def facts(about: Any) -> list[str]:
@@ -109,7 +129,8 @@ def _steps(records: Sequence[Record]) -> str:
 
 
 def _list(names) -> str:
-    *most, last = names
+    # "BIM, targeted" would read as two: "targeted BIM".
+    *most, last = (" ".join(reversed(name.split(", "))) for name in names)
     return f"{', '.join(most)} and {last}" if most else last
 
 

@@ -77,8 +77,8 @@ def _part(claim: Claim, test: Mapping[str, Any], evidence: Evidence, dataset: st
         readings += compare(evidence, dataset, test, values | reading)
     if not readings:
         return None
-    verdicts, texts = zip(*readings, strict=True)
-    return Part(dataset, best(verdicts), "; ".join(dict.fromkeys(texts)))
+    texts = dict.fromkeys(reading.text for reading in readings)
+    return Part(dataset, best(r.verdict for r in readings), "; ".join(texts), tuple(readings))
 
 
 def _run(evidence: Evidence, dataset: str) -> dict[str, int | None]:

@@ -8,13 +8,18 @@ from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 from helpers.attacks import ATTACKS
 from helpers.data import DATASETS
 from helpers.evaluation.identity import ORIGINAL
 from helpers.evaluation.record import Record
-from helpers.evaluation.statistics import Difference, independent_difference, mcnemar
+from helpers.evaluation.statistics import (
+    Difference,
+    independent_difference,
+    mcnemar,
+    sign_test,
+    wilson,
+)
 from helpers.findings import reported
 from helpers.findings.evidence import ITSELF, Evidence
 from helpers.findings.verdicts import (
@@ -22,6 +27,8 @@ from helpers.findings.verdicts import (
     FAILS,
     HOLDS,
     UNDECIDED,
+    Estimate,
+    Reading,
     above,
     gap,
     gap_of_gains,
@@ -107,19 +114,33 @@ def _network(evidence: Evidence, dataset: str) -> str:
     )
 
 
-Judged = Iterator[tuple[str, str]]
+Judged = Iterator[Reading]
+
+
+def _range(test: Mapping, values: Mapping) -> tuple[float | None, float | None]:
+    """From where to where a difference must lie, in points; None where that side is open."""
+    wanted, bound = test["is"], values["matters"]
+    if wanted == "above":
+        return bound, None
+    low, high = (-bound, bound) if wanted == "equal" else _fill(wanted, values)
+    return None if low <= -100 else low, high
+
+
+def _estimates(gaps: Mapping[str, Difference], ends=(0.0, None), unit="points", scale=100):
+    """The differences as numbers to be drawn; `ends` are those of the range in which they hold."""
+    return tuple(
+        Estimate(label, *(scale * v for v in (d.value, d.low, d.high)), *ends, unit)
+        for label, d in gaps.items()
+    )
 
 
 def _decide(difference: Difference, test: Mapping, values: Mapping) -> str:
     """Judge a difference of accuracies as the test wants it."""
-    wanted, bound = test["is"], values["matters"] / 100
-    if wanted == "above":
-        verdict = above(difference, bound)
+    low, high = _range(test, values)
+    if high is None:
+        verdict = above(difference, low / 100)
     else:
-        low, high = (
-            (-bound, bound) if wanted == "equal" else (v / 100 for v in _fill(wanted, values))
-        )
-        verdict = inside(difference, low, high)
+        verdict = inside(difference, -1.0 if low is None else low / 100, high / 100)
     few = any(values[name] < least for name, least in test.get("fails_from", {}).items())
     return UNDECIDED if verdict == FAILS and few else verdict
 
@@ -155,27 +176,37 @@ def _gaps(evidence, dataset, test, values) -> Judged:
             }  # fmt: skip
         named = "% of the errors" if unit == "errors" else "points"
         says = _says_pairs(evidence, dataset, test, values, pairs)
-        judged.append((gaps, f"{_list(gaps)} {named} ({says})"))
+        shown = _estimates(gaps, _range(test, values), named)
+        judged.append((gaps, Reading("", f"{_list(gaps)} {named} ({says})", shown, says)))
     if "trainings" in over:
         found = {k: evidence.gap_over_trainings(dataset, a, b) for k, a, b in _rows(test, values)}
         found = {label: gap for label, gap in found.items() if gap}
         if found:
             gaps, number = {k: d for k, (d, _) in found.items()}, max(n for _, n in found.values())
             says = _says(evidence, dataset, test, values)
-            judged.append((gaps, f"{_list(gaps)} points (mean of {number} trainings; {says})"))
+            named = {f"{label}, mean of {number} trainings": d for label, d in gaps.items()}
+            text = f"{_list(gaps)} points (mean of {number} trainings; {says})"
+            shown = _estimates(named, _range(test, values))
+            judged.append((gaps, Reading("", text, shown, says)))
     if judged:
-        verdicts = [_decide(d, test, values) for gaps, _ in judged for d in gaps.values()]
-        yield worst(verdicts), "; ".join(text for _, text in judged)
+        verdict = worst(_decide(d, test, values) for gaps, _ in judged for d in gaps.values())
+        told = [reading for _, reading in judged]
+        estimates = tuple(e for reading in told for e in reading.estimates)
+        yield Reading(verdict, "; ".join(r.text for r in told), estimates, told[0].says)
 
 
 def _order(evidence, dataset, test, values) -> Judged:
     """Gains that must fall from row to row."""
     pairs = _pairs(evidence, dataset, test, values)
     if len(pairs) == len(test["each"]):
-        steps = [gap_of_gains(more, less) for more, less in combinations(pairs.values(), 2)]
+        steps = {
+            f"{a} minus {b}": gap_of_gains(pairs[a], pairs[b]) for a, b in combinations(pairs, 2)
+        }
         gaps = {label: gap(*pair) for label, pair in pairs.items()}
         says = _says_pairs(evidence, dataset, test, values, pairs)
-        yield worst(above(step) for step in steps), f"gains: {_list(gaps)} points ({says})"
+        verdict = worst(above(step) for step in steps.values())
+        text = f"gains: {_list(gaps)} points ({says})"
+        yield Reading(verdict, text, _estimates(steps), f"differences of gains; {says}")
 
 
 def _insignificant(evidence, dataset, test, values) -> Judged:
@@ -192,20 +223,20 @@ def _insignificant(evidence, dataset, test, values) -> Judged:
     said = f"smallest p = {min(better):.2g}" if better else "never ahead"
     says = _says_pairs(evidence, dataset, test, values, pairs)
     verdict = FAILS if significant else HOLDS if small == HOLDS else UNDECIDED
-    yield verdict, f"{_list(gaps)} points ({said}; {says})"
+    shown = _estimates(gaps, _range(test, values))
+    yield Reading(verdict, f"{_list(gaps)} points ({said}; {says})", shown, f"{said}; {says}")
 
 
 def _table(evidence, dataset, test, values) -> Judged:
     """The accuracies of a table of the report, which must all be met."""
-    verdicts, texts, shown = [], [], []
+    verdicts, texts, shown, estimates = [], [], [], []
+    ends = -values["matters"], values["matters"]
     for entry in reported.read_reported():
         if entry["where"] != test["table"]:
             continue
         if entry["dataset"] != dataset:
-            yield (
-                ABSENT,
-                f"no yardstick for this stand-in; needs {DATASETS[entry['dataset']].title}",
-            )
+            needed = DATASETS[entry["dataset"]].title
+            yield Reading(ABSENT, f"no yardstick for this stand-in; needs {needed}")
             return
         match = entry["match"]
         asked = {name: match[name] for name in ("under", "chapter")}
@@ -216,10 +247,12 @@ def _table(evidence, dataset, test, values) -> Judged:
             return
         percent = Difference(*(100 * record.values[k] for k in ("accuracy", "low", "high")))
         within = percent - Difference(*[entry["reported"]] * 3)
-        verdicts.append(inside(within, -values["matters"], values["matters"]))
+        verdicts.append(inside(within, *ends))
+        estimates += _estimates({entry["what"]: within}, ends, "points off the report's", scale=1)
         texts.append(f"{entry['what']} {percent.value:.2f} (reported {entry['reported']})")
         shown.append(record)
-    yield worst(verdicts), f"{'; '.join(texts)} ({_says(evidence, dataset, test, values, *shown)})"
+    says = _says(evidence, dataset, test, values, *shown)
+    yield Reading(worst(verdicts), f"{'; '.join(texts)} ({says})", tuple(estimates), says)
 
 
 def _swept(evidence: Evidence, quantity: str, roles: Sequence[str]) -> dict[str, Record]:
@@ -265,10 +298,11 @@ def _lost_to_fgsm(evidence, dataset, test, values) -> Judged:
     }
     shares = ", ".join(f"{name} {k / n:.0%}" for name, (k, n) in lost.items())
     text = f"{_list(gaps)} points (share of the correct answers that FGSM takes: {shares}; "
-    text += (
-        f"{_network(evidence, largest)}; {_says(evidence, largest, test, values, *swept.values())})"
+    says = (
+        f"{_network(evidence, largest)}; {_says(evidence, largest, test, values, *swept.values())}"
     )
-    yield worst(above(d) for d in gaps.values()), text
+    verdict = worst(above(d) for d in gaps.values())
+    yield Reading(verdict, f"{text}{says})", _estimates(gaps), f"shares lost: {shares}; {says}")
 
 
 def _similarity(evidence, dataset, test, values) -> Judged:
@@ -277,11 +311,12 @@ def _similarity(evidence, dataset, test, values) -> Judged:
     ssim = {name: record.arrays["ssim"] for name, record in swept.items()}
     if not ssim or min(map(len, ssim.values())) < 2:
         return
-    steps = [mean_gap(larger, smaller) for smaller, larger in pairwise(ssim.values())]
+    steps = {f"{b} minus {a}": mean_gap(ssim[b], ssim[a]) for a, b in pairwise(ssim)}
     means = ", ".join(f"{name} {found.mean():.3f}" for name, found in ssim.items())
     text = f"mean SSIM of FGSM images: {means} (1: no difference); {_network(evidence, dataset)}"
     text += f"; {_says(evidence, dataset, test, values, *swept.values())}"
-    yield worst(above(step) for step in steps), text
+    verdict = worst(above(step) for step in steps.values())
+    yield Reading(verdict, text, _estimates(steps, unit="of SSIM", scale=1), text)
 
 
 def _smaller_norm(evidence, dataset, test, values) -> Judged:
@@ -295,11 +330,15 @@ def _smaller_norm(evidence, dataset, test, values) -> Judged:
     share = 1 - values["matters"] / 100
     limit = share * fgsm.arrays["l2"]
     less, more = int((bim.arrays["l2"] < limit).sum()), int((bim.arrays["l2"] > limit).sum())
-    decided = less + more and binomtest(less, less + more).pvalue < 0.05
+    decided = less + more and sign_test(less, more) < 0.05
     means = " not ".join(f"{r.arrays['l2'].mean():.3f}," for r in (bim, fgsm)).rstrip(",")
     text = f"at most {share:g} of FGSM's on {less} images, more on {more} (sign test); mean {means}"
     text += f", {_says(evidence, dataset, test, values, bim, fgsm)}"
-    yield (UNDECIDED if not decided else HOLDS if less > more else FAILS), text
+    verdict = UNDECIDED if not decided else HOLDS if less > more else FAILS
+    ends = wilson(less, less + more) if less + more else (0.0, 1.0)
+    part = Difference(less / max(less + more, 1), *ends)
+    shown = _estimates({"images changed less by BIM": part}, (50.0, None), "% of the images")
+    yield Reading(verdict, text, shown, text)
 
 
 COMPARISONS = {

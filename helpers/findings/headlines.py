@@ -1,22 +1,128 @@
-"""What a build found, in a few sentences that are computed from its records."""
+"""What a build found, as a person would tell it: computed from its records."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-
-from markupsafe import Markup
+from dataclasses import dataclass
+from functools import cached_property
 
 from helpers.attacks import ATTACKS
 from helpers.data import DATASETS
 from helpers.evaluation.identity import ORIGINAL, ModelId
 from helpers.evaluation.record import WORST_RUNG, Record
+from helpers.evaluation.statistics import Difference
 from helpers.findings.evidence import Evidence
-from helpers.findings.reported import kept_note
-from helpers.findings.verdicts import VERDICTS, Verdict, points
+from helpers.findings.verdicts import ABSENT, FAILS, HOLDS, UNDECIDED, Verdict, gap, points
+from helpers.rounding import percent
+
+ATTACK = "bim"  # the strongest of the report's bounded attacks carries the story
+LABEL = ATTACKS[ATTACK].label
+HERE = "05_retraining"  # other chapters may retrain for fewer epochs
+
+
+@dataclass(frozen=True)
+class Story:
+    """What one attack leaves of each defence, on one data set.
+
+    Attributes
+    ----------
+    dataset, size
+        Its name, and the number of the ensemble's members.
+    undefended, transferred, attacked
+        The original model attacked itself; the ensemble on the same images; the ensemble attacked
+        itself.
+    retrained
+        The retrained model attacked itself: of the ways of retraining the one that keeps most.
+    worst
+        The ensemble where each image counts as right only if no attack of the ladder fools it.
+    cost
+        What the retraining changes on clean images.
+    """
+
+    dataset: str
+    size: int
+    undefended: Record
+    transferred: Record
+    attacked: Record
+    retrained: Record | None
+    worst: Record | None
+    cost: Difference | None
+
+    @property
+    def title(self) -> str:
+        return DATASETS[self.dataset].title if self.dataset in DATASETS else self.dataset
+
+    @property
+    def epsilon(self) -> float:
+        return self.undefended.parameters["epsilon"]
+
+    @cached_property
+    def falls(self) -> bool:
+        """Whether the ensemble keeps less once it is attacked itself."""
+        return gap(self.transferred, self.attacked).low > 0
+
+    @cached_property
+    def retraining_keeps_more(self) -> bool:
+        return self.retrained is not None and gap(self.retrained, self.attacked).low > 0
+
+    @property
+    def bars(self) -> list[tuple[str, Record]]:
+        """What the page's first chart shows, from top to bottom."""
+        named = [
+            ("no defence", self.undefended),
+            (f"ensemble of {self.size}, attacked through another model", self.transferred),
+            ("the same ensemble, attacked itself", self.attacked),
+            ("retrained model, attacked itself", self.retrained),
+        ]
+        return [(name, record) for name, record in named if record is not None]
+
+
+def stories(evidence: Evidence) -> list[Story]:
+    """Tell of each data set on which an ensemble was attacked; the report's order."""
+    found = [_story(evidence, r.dataset, r.values["n_members"]) for r in evidence.find("bagging")]
+    told = {story.dataset: story for story in found if story is not None}
+    return [told[name] for name in sorted(told, key=_place)]
+
+
+def _place(dataset: str) -> tuple[int, str]:
+    names = list(DATASETS)
+    return (names.index(dataset) if dataset in names else len(names)), dataset
+
+
+def _story(evidence: Evidence, dataset: str, size: int) -> Story | None:
+    ensemble, under = {"kind": "ensemble", "n_members": size}, {"under": ATTACK}
+    both = evidence.pair(
+        dataset, under | {"of": ensemble, "made_on": ORIGINAL}, under | {"of": ORIGINAL}
+    )
+    own = evidence.pair(dataset, under | {"of": ensemble}, under | {"of": ORIGINAL})
+    if both is None or own is None:
+        return None
+    ways = [ModelId(kind="original", retrained_on=ATTACK, regenerate=w) for w in ("epoch", "batch")]
+    kept = [evidence.accuracy(dataset, way, ATTACK, chapter=HERE) for way in ways]
+    retrained = max(filter(None, kept), key=lambda r: r.values["accuracy"], default=None)
+    here, cost = {"chapter": HERE}, None
+    if retrained is not None:
+        cost = evidence.gap(dataset, {"of": retrained.model} | here, {"of": ORIGINAL} | here)
+    epsilon = both[1].parameters["epsilon"]
+    worst = evidence.accuracy(dataset, ensemble, ATTACK, rung=WORST_RUNG, epsilon=epsilon)
+    return Story(dataset, size, both[1], both[0], own[0], retrained, worst, cost)
+
+
+def title(told: Sequence[Story]) -> str:
+    """Say the finding in a sentence: what the numbers of all data sets support."""
+    fall = bool(told) and all(story.falls for story in told)
+    better = bool(told) and all(story.retraining_keeps_more for story in told)
+    if fall and better:
+        return "Ensembles only look robust; adversarial retraining protects more"
+    if fall:
+        return "Ensembles only look robust, until they are attacked themselves"
+    if better:
+        return "Adversarial retraining protects more than an ensemble"
+    return "How far ensembles and retraining protect image classifiers"
 
 
 def headlines(records: Sequence[Record], verdicts: Sequence[Verdict]) -> list[str]:
-    """Say what came out: the verdicts, what is left of each defence, and how sound the evaluation is.
+    """Say what came out in three or four sentences, and what limits them.
 
     Parameters
     ----------
@@ -24,12 +130,56 @@ def headlines(records: Sequence[Record], verdicts: Sequence[Verdict]) -> list[st
         Of one build, read with their arrays; and its judged claims.
     """
     evidence = Evidence(records)
-    said = [_verdicts(verdicts), *_clean(evidence)]
-    for about in evidence.find("bagging"):
-        said += _ensemble(evidence, about.dataset, about.values["n_members"])
-        said += _retraining(evidence, about.dataset)
-    said += _soundness(evidence)
-    return said
+    told = stories(evidence)
+    said = [_ensemble(story) for story in told]
+    if retrained := [_retraining(story) for story in told if story.retrained is not None]:
+        said.append(f"Retraining on {LABEL} images, attacked itself: {'; '.join(retrained)}.")
+    return [*said, _verdicts(verdicts), " ".join(_limits(evidence, told))]
+
+
+def _ensemble(story: Story) -> str:
+    ways = f" ({_share(story.worst)} if every way to attack it counts)" if story.worst else ""
+    return (
+        f"{story.title}, {LABEL} with ε = {story.epsilon:g}: without a defence "
+        f"{_share(story.undefended)} of the images are still classified correctly. "
+        f"An ensemble of {story.size} seems to keep {_share(story.transferred)}, as long as the "
+        f"attacker works on another model. Attacked itself, it keeps {_share(story.attacked)}{ways}."
+    )
+
+
+def _retraining(story: Story) -> str:
+    cost = f", for {points(story.cost)} points on clean images" if story.cost else ""
+    return f"{_share(story.retrained)} on {story.title}{cost}"
+
+
+def _share(record: Record) -> str:
+    return percent(record.values["accuracy"])
+
+
+def _verdicts(verdicts: Sequence[Verdict]) -> str:
+    words = {HOLDS: "hold", FAILS: "do not hold", UNDECIDED: "are not decided with so few images",
+             ABSENT: "cannot be tested here"}  # fmt: skip
+    counts = [(sum(v.verdict == name for v in verdicts), text) for name, text in words.items()]
+    told = ", ".join(f"{n} {text}" for n, text in counts if n)
+    return f"Of the report's {len(verdicts)} claims, {told}."
+
+
+def _limits(evidence: Evidence, told: Sequence[Story]) -> Iterator[str]:
+    """Say what the numbers do not say."""
+    seeds = {r.model.training_seed for r in evidence.find("repeat")}
+    many = f"from {len(seeds)} seeds" if len(seeds) > 1 else "once"
+    sizes = sorted({story.undefended.values["n"] for story in told})
+    if sizes:
+        images = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+        yield f"Each model was trained {many} and tested on {images} images."
+    yield "The report does not give its ε; ours is named with each number."
+    checks = evidence.find("sanity")
+    compared = sum(check.values["compared"] for check in checks)
+    found = sum(len(check.values["warnings"]) for check in checks)
+    if compared:
+        yield (
+            f"{compared:,} checks looked for signs of broken attacks and found {found or 'none'}."
+        )
 
 
 def stand_ins(records: Sequence[Record]) -> str:
@@ -40,84 +190,6 @@ def stand_ins(records: Sequence[Record]) -> str:
         return ""
     named = ", ".join(f"{name} for {DATASETS[role].title}" for name, role in pairs.items())
     return (
-        f"Stand-ins were used: {named}. What is measured on a stand-in shows that the experiment runs, "
-        "and how; it is no evidence about the report's own data."
+        f"Stand-ins were used: {named}. They show that the experiments run, and how. They say nothing "
+        "about the report's own data."
     )
-
-
-def _verdicts(verdicts: Sequence[Verdict]) -> Markup:
-    parts = []
-    for verdict in VERDICTS:
-        names = [v.claim.name for v in verdicts if v.verdict == verdict]
-        if names:
-            links = (Markup('<a href="#claim-{}">{}</a>').format(name, name) for name in names)
-            words = Markup("<b>{}:</b> {} (").format(verdict, len(names))
-            parts.append(words + Markup(", ").join(links) + ")")
-    head = Markup("Of the report's {} claims, on the data of this build: ").format(len(verdicts))
-    return head + Markup("; ").join(parts) + "."
-
-
-def _clean(evidence: Evidence) -> Iterator[str]:
-    parts = []
-    for dataset in sorted({record.dataset for record in evidence.records}):
-        found = evidence.accuracies(dataset, ORIGINAL)
-        most = max(found, key=lambda record: record.values["n"], default=None)
-        parts += [f"{dataset} {_percent(most)} of {most.values['n']:,}"] if most else []
-    if parts:
-        yield f"Clean test images that the original models get right: {', '.join(parts)}."
-
-
-def _percent(record: Record) -> str:
-    return f"{100 * record.values['accuracy']:.1f} %"
-
-
-def _ensemble(evidence: Evidence, dataset: str, size: int) -> Iterator[str]:
-    attack, label = "bim", ATTACKS["bim"].label
-    ensemble = {"kind": "ensemble", "n_members": size}
-    alone, on_original = {"of": ORIGINAL}, {"of": ensemble, "made_on": ORIGINAL}
-    under = {"under": attack}
-    both = evidence.pair(dataset, under | on_original, under | alone)
-    own = evidence.pair(dataset, under | {"of": ensemble}, under | alone)
-    if both is None or own is None:
-        return
-    transfer, alone = both
-    epsilon = alone.parameters["epsilon"]
-    worst = evidence.accuracy(dataset, ensemble, attack, rung=WORST_RUNG, epsilon=epsilon)
-    more = f", and if every {label} of its ladder counts, on {_percent(worst)}" if worst else ""
-    yield (
-        f"{dataset}, {label} at ε = {epsilon:g}: the original model "
-        f"is right on {_percent(alone)}. On the same images the ensemble of {size} is right on "
-        f"{_percent(transfer)}; when the ensemble itself is attacked, on {_percent(own[0])}{more}."
-    )
-
-
-def _retraining(evidence: Evidence, dataset: str) -> Iterator[str]:
-    attack, label = "bim", ATTACKS["bim"].label
-    here = {"chapter": "05_retraining"}  # others may retrain for fewer epochs
-    before, ways = evidence.accuracy(dataset, ORIGINAL, attack, **here), []
-    for when in ("epoch", "batch"):
-        retrained = ModelId(kind="original", retrained_on=attack, regenerate=when)
-        after = evidence.accuracy(dataset, retrained, attack, **here)
-        cost = evidence.gap(dataset, {"of": retrained} | here, {"of": ORIGINAL} | here)
-        if None not in (before, after, cost):
-            ways.append(
-                f"to {_percent(after)} with examples made for each {when} (clean accuracy "
-                f"{points(cost)} points)"
-            )
-    if ways:
-        note = kept_note(evidence.find("history", dataset=dataset, **here), [attack])
-        yield (
-            f"{dataset}, retraining on {label}: accuracy under {label} made on the tested model goes "
-            f"from {_percent(before)} {', '.join(ways)}. {note}".strip()
-        )
-
-
-def _soundness(evidence: Evidence) -> Iterator[str]:
-    checks = evidence.find("sanity")
-    compared = sum(check.values["compared"] for check in checks)
-    found = sum(len(check.values["warnings"]) for check in checks)
-    if compared:
-        yield Markup(
-            "Checks for signs of a broken evaluation looked at {} cases; they found {} "
-            '(see <a href="#table-09-sanity">the sanity checks</a>).'
-        ).format(f"{compared:,}", found or "none")

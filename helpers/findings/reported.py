@@ -15,6 +15,7 @@ from helpers.evaluation.identity import ORIGINAL, ModelId
 from helpers.evaluation.record import Record, select
 from helpers.findings.evidence import ITSELF, Evidence
 from helpers.paths import PROJECT
+from helpers.rounding import rounded
 
 REPORTED = PROJECT / "data" / "reported.yaml"
 SLIPS = PROJECT / "data" / "slips.yaml"
@@ -76,8 +77,8 @@ def kept_note(records: Sequence[Record], attacks: Sequence[str]) -> str:
     if not kept:
         return ""
     return (
-        f"Of retraining with examples for each epoch ({', '.join(kept)}) the first epoch was kept: "
-        "what it saw are examples of the original model only."
+        f"Of the models retrained per epoch ({', '.join(kept)}) the first epoch was the best and was "
+        "kept: they have seen examples of the original model only."
     )
 
 
@@ -96,6 +97,48 @@ def findings_table(reported: Sequence[dict[str, Any]], records: Sequence[Record]
         for entry in reported
         for record in counterparts(entry, evidence) or [None]
     )
+
+
+READINGS = {
+    "each epoch, attacked itself": ("epoch", ITSELF),
+    "each batch, attacked itself": ("batch", ITSELF),
+    "each epoch, images of the original": ("epoch", ORIGINAL),
+    "each batch, images of the original": ("batch", ORIGINAL),
+}
+
+
+def readings_table(reported: Sequence[dict[str, Any]], records: Sequence[Record]) -> pd.DataFrame:
+    """Set the numbers of a table on retraining beside what each reading of the report gives.
+
+    Returns
+    -------
+    frame
+        A row for each number; columns What, Reported, and a reading each: when the examples were made,
+        and on which model the tested images; percent with 95 % intervals.
+    """
+    evidence, rows = Evidence(records), []
+    for entry in reported:
+        match, row = entry["match"], {"What": entry["what"], "Reported": _plain(entry["reported"])}
+        for name, (when, source) in READINGS.items():
+            clean = match["under"] == "none"
+            found = [
+                record
+                for dataset in evidence.standing_for(entry["dataset"])
+                for record in evidence.find(
+                    **match | {"of": match["of"] | {"regenerate": when}},
+                    made_on=None if clean else source,
+                    dataset=dataset,
+                )
+            ]
+            shown = found[:1] if not clean or source == ITSELF else []
+            row[name] = next(map(_percent, shown), None)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _percent(record: Record) -> str:
+    value, low, high = (rounded(100 * record.values[k]) for k in ("accuracy", "low", "high"))
+    return f"{value} [{low}, {high}]"
 
 
 def _row(entry: dict[str, Any], record: Record | None) -> dict[str, Any]:
@@ -117,7 +160,7 @@ def _row(entry: dict[str, Any], record: Record | None) -> dict[str, Any]:
     low, high = said if isinstance(said, list) else (said, said)
     difference = value - high if value > high else min(value - low, 0)
     row |= {
-        "Measured": f"{value:.2f}".replace("-", "−")
+        "Measured": rounded(value, 2)
         if percent or entry["value"].startswith("gain_")
         else _plain(value),
         "Difference": _plain(round(difference, 2 if percent else 4), sign=True),
@@ -126,9 +169,8 @@ def _row(entry: dict[str, Any], record: Record | None) -> dict[str, Any]:
         + (", made on the original" if ORIGINAL == record.made_on != record.model else ""),
     }
     if percent:
-        row["95 % interval"] = "[{:.2f}, {:.2f}]".format(
-            100 * record.values["low"], 100 * record.values["high"]
-        )
+        low, high = (rounded(100 * record.values[end], 2) for end in ("low", "high"))
+        row["95 % interval"] = f"[{low}, {high}]"
     return row
 
 

@@ -7,16 +7,66 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
 
 from helpers.evaluation.record import Record
 from helpers.evaluation.statistics import Difference, independent_difference, paired_difference
+from helpers.rounding import rounded
 
 HOLDS = "holds"
 FAILS = "does not hold"
 UNDECIDED = "not decided at this size"
-ABSENT = "not run in this profile"
+ABSENT = "cannot be tested here"
 VERDICTS = (HOLDS, FAILS, UNDECIDED, ABSENT)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One number that a test rests on, with its 95 % interval, in the test's unit.
+
+    Attributes
+    ----------
+    label
+        What it is of: an attack, or a row of a table.
+    value, low, high
+        The estimate and its interval; None where nothing is known of it.
+    least, most
+        The range in which the claim holds; None where it is open.
+    unit
+        What it is counted in: ``points``, ``% of the errors`` ...
+    """
+
+    label: str
+    value: float
+    low: float
+    high: float
+    least: float | None = 0.0
+    most: float | None = None
+    unit: str = "points"
+
+    @property
+    def verdict(self) -> str:
+        """What this number alone says."""
+        least = -np.inf if self.least is None else self.least
+        most = np.inf if self.most is None else self.most
+        return inside(Difference(self.value, self.low, self.high), least, most)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a test said, in one reading of what the report leaves open.
+
+    Attributes
+    ----------
+    verdict, text
+        The outcome, and all its numbers as a sentence.
+    estimates, says
+        The numbers, and how they were compared.
+    """
+
+    verdict: str
+    text: str
+    estimates: tuple[Estimate, ...] = ()
+    says: str = ""
 
 
 @dataclass(frozen=True)
@@ -26,6 +76,12 @@ class Part:
     dataset: str
     verdict: str
     numbers: str
+    readings: tuple[Reading, ...] = ()
+
+    @property
+    def decisive(self) -> Reading | None:
+        """The reading that the verdict rests on."""
+        return next((r for r in self.readings if r.verdict == self.verdict), None)
 
 
 @dataclass(frozen=True)
@@ -36,8 +92,8 @@ class Claim:
     ----------
     name, where
         Its number here (``C1``), and its place in the report.
-    quote, statement
-        The report's own sentence, and what is claimed in our words.
+    quote, statement, short
+        The report's own sentence, what is claimed in our words, and the same in under ten words.
     criterion
         When it holds and when not, in words.
     matters
@@ -54,6 +110,7 @@ class Claim:
     where: str
     quote: str
     statement: str
+    short: str
     criterion: str
     matters: float
     outcomes: dict[str, str]
@@ -107,8 +164,9 @@ def inside(difference: Difference, low: float, high: float) -> str:
 
 def points(difference: Difference) -> str:
     """Write a difference of accuracies in percentage points, with its interval."""
-    value, low, high = (100 * v for v in (difference.value, difference.low, difference.high))
-    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]".replace("-", "−")
+    ends = (difference.value, difference.low, difference.high)
+    value, low, high = (rounded(100 * v, sign=True) for v in ends)
+    return f"{value} [{low}, {high}]"
 
 
 def same_images(*records: Record) -> bool:
@@ -140,6 +198,8 @@ def gap_of_gains(gain: tuple[Record, Record], other: tuple[Record, Record]) -> D
 
 def over_trainings(differences: Sequence[float]) -> Difference:
     """Mean of one difference over trainings from several seeds, with Student's interval."""
+    from scipy.stats import t as student  # a second that few records need
+
     values = np.asarray(differences, np.float64)
     error = float(values.std(ddof=1) / np.sqrt(len(values)))
     return _normal(float(values.mean()), error, float(student.ppf(0.975, len(values) - 1)))

@@ -52,7 +52,9 @@ def build(
     seed
         Seed of the initial weights and of dropout.
     options
-        For ``inception_v3``: ``input_size``, ``width``, ``weights`` as in :func:`_inception_v3`.
+        ``width``, a factor on the filters of every convolution and the nodes of every hidden layer (1
+        in the report); for ``inception_v3`` also ``input_size`` and ``weights`` as in
+        :func:`_inception_v3`.
     """
     if architecture not in ARCHITECTURES:
         raise ValueError(f"no architecture {architecture!r}; there are {', '.join(ARCHITECTURES)}")
@@ -64,42 +66,48 @@ def build(
     inputs = keras.Input(input_shape, name="pixels")
     if architecture == "inception_v3":
         return _inception_v3(inputs, n_classes, **options)
+    width = options.pop("width", 1.0)
     if options:
-        raise ValueError(f"{architecture} takes no options, not {', '.join(options)}")
-    stack = _table_2(n_classes) if architecture == "table_2" else _table_3(n_classes)
+        raise ValueError(f"{architecture} takes no option but width, not {', '.join(options)}")
+    stack = _table_2 if architecture == "table_2" else _table_3
     outputs = inputs
-    for layer in stack:
+    for layer in stack(n_classes, lambda n: _times(n, width)):
         outputs = layer(outputs)
     return keras.Model(inputs, outputs, name=architecture)
 
 
-def _table_2(n_classes: int) -> list[keras.Layer]:
+def _times(n: int, width: float) -> int:
+    """Give so many filters or nodes, of `n` at width 1; at least one."""
+    return max(1, round(n * width))
+
+
+def _table_2(n_classes: int, wide: Callable[[int], int]) -> list[keras.Layer]:
     layers = keras.layers
     return [
-        layers.Conv2D(32, 5, activation="relu"),
-        layers.Conv2D(64, 5, activation="relu"),
+        layers.Conv2D(wide(32), 5, activation="relu"),
+        layers.Conv2D(wide(64), 5, activation="relu"),
         layers.MaxPooling2D(2),
         layers.Dropout(0.25),
         layers.Flatten(),
-        layers.Dense(128, activation="relu"),
+        layers.Dense(wide(128), activation="relu"),
         layers.Dropout(0.5),
         layers.Dense(n_classes, name="logits"),
     ]
 
 
-def _table_3(n_classes: int) -> list[keras.Layer]:
+def _table_3(n_classes: int, wide: Callable[[int], int]) -> list[keras.Layer]:
     layers = keras.layers
     return [
-        layers.Conv2D(32, 5, activation="relu"),
-        layers.Conv2D(32, 5, activation="relu"),
+        layers.Conv2D(wide(32), 5, activation="relu"),
+        layers.Conv2D(wide(32), 5, activation="relu"),
         layers.MaxPooling2D(2),
         layers.Dropout(0.25),
-        layers.Conv2D(64, 3, activation="relu"),
-        layers.Conv2D(64, 3, activation="relu"),
+        layers.Conv2D(wide(64), 3, activation="relu"),
+        layers.Conv2D(wide(64), 3, activation="relu"),
         layers.MaxPooling2D(2),
         layers.Dropout(0.25),
         layers.Flatten(),
-        layers.Dense(512, activation="relu"),
+        layers.Dense(wide(512), activation="relu"),
         layers.Dropout(0.5),
         layers.Dense(n_classes, name="logits"),
     ]
@@ -145,7 +153,7 @@ def _scaled(width: float) -> Callable[[keras.Layer], keras.Layer]:
     def clone(layer: keras.Layer) -> keras.Layer:
         config = layer.get_config()
         if "filters" in config:
-            config["filters"] = max(1, round(config["filters"] * width))
+            config["filters"] = _times(config["filters"], width)
         if isinstance(layer, keras.layers.BatchNormalization):
             # With Keras' 0.99 the moving averages lag behind for hundreds of updates, and a short
             # training would be tested at chance.

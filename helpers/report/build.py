@@ -101,6 +101,7 @@ def _failure_text(job: Job, run: Run, failure: ChapterFailed) -> str:
 
 def stitch_page(job: Job, record: dict[str, Any], failures: dict[str, ChapterFailed]) -> list[str]:
     """Write the page from what is there; returns the problems that keep it from being written."""
+    from helpers.evaluation.records import read_records
     from helpers.report import chapters, check, stitch  # nbconvert takes seconds to import
     from helpers.report.mathml import FormulaError
 
@@ -119,7 +120,8 @@ def stitch_page(job: Job, record: dict[str, Any], failures: dict[str, ChapterFai
     if problems:
         job.output.rejected.unlink(missing_ok=True)
         return problems
-    html = stitch.build_page(parts, record, absent)
+    records = read_records(job.output.folder, arrays=True)
+    html = stitch.build_page(parts, record, absent, records, job.output.folder)
     whole = not failures and not absent
     whole = whole and {part.run.chapter for part in parts} >= set(CHAPTERS)
     problems = check.check_page(html, expected=check.REPORT_ITEMS if whole else ())

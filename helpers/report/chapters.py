@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -16,10 +17,12 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from helpers.profiles import Run
 from helpers.report import links, mathml
-from helpers.report.stamps import NO_RESULT
+from helpers.report.stamps import FINDINGS, NO_RESULT
 from helpers.vocabulary import VOCABULARY
 
 HERE = Path(__file__).parent
+HEADING = links.HEADING
+HIDDEN = {*NO_RESULT, "dataset"}  # parameters that the page does not show
 MIME_TYPES = [
     "text/html",
     "text/markdown",
@@ -37,18 +40,19 @@ NUMERIC = re.compile(
 
 @dataclass
 class Chapter:
-    """One section of the page."""
+    """One run of a chapter, or all of them, merged: a section of the page."""
 
     run: Run
-    html: str | None = None
+    soup: BeautifulSoup
+    failed: bool = False
+    runs: tuple[Run, ...] = ()
     title: str = ""
     sections: list[tuple[str, str]] = field(default_factory=list)
-    failed: bool = False
-    soup: BeautifulSoup | None = None
+    html: str = ""
 
     @property
     def slug(self) -> str:
-        return self.run.slug
+        return self.run.chapter
 
 
 class _Renderer(IPythonRenderer):
@@ -92,19 +96,32 @@ def _show(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def parameters_table(run: Run) -> str:
-    """Draw the run's parameters with their meanings, folded."""
-    rows = "".join(
-        f'<tr><th scope="row"><code>{escape(name)}</code></th><td>{escape(_show(value))}</td>'
-        f"<td>{escape(VOCABULARY[name].meaning)}</td></tr>"
-        for name, value in run.parameters.items()
-        if name not in NO_RESULT
-    )
+def parameters_table(runs: Sequence[Run]) -> str:
+    """Draw the runs' parameters, folded: a row for each, a column for each data set."""
+    names = [n for n in dict.fromkeys(n for run in runs for n in run.parameters) if n not in HIDDEN]
+    if not names:
+        return ""
+    head = "".join(f'<th scope="col">{escape(run.dataset or "value")}</th>' for run in runs)
+    rows = ""
+    for name in names:
+        link = f'<a href="#parameter-{name}"><code>{escape(name)}</code></a>'
+        values = (_show(run.parameters.get(name, "")) for run in runs)
+        cells = "".join(f"<td>{escape(value)}</td>" for value in values)
+        rows += f'<tr><th scope="row">{link}</th>{cells}</tr>'
     return (
-        '<details class="parameters"><summary>Parameters of this run</summary><table><thead>'
-        '<tr><th scope="col">Parameter</th><th scope="col">Value</th><th scope="col">Meaning'
-        f"</th></tr></thead><tbody>{rows}</tbody></table></details>"
+        '<details class="parameters"><summary>Parameters of this chapter</summary><table><thead>'
+        f'<tr><th scope="col">Parameter</th>{head}</tr></thead><tbody>{rows}</tbody></table></details>'
     )
+
+
+def vocabulary_rows(chapters: Sequence[Chapter]) -> list[tuple[str, str]]:
+    """List the parameters of the page's runs with their meanings."""
+    used = {name for chapter in chapters for run in chapter.runs for name in run.parameters}
+    return [
+        (name, about.meaning)
+        for name, about in VOCABULARY.items()
+        if name in used and name not in HIDDEN
+    ]
 
 
 def _dress_table(soup: BeautifulSoup, table: Any, label: str) -> None:
@@ -140,25 +157,25 @@ def _dress_table(soup: BeautifulSoup, table: Any, label: str) -> None:
     table.wrap(box)
 
 
-def _dress(soup: BeautifulSoup) -> None:
-    for style in soup.find_all("style"):  # pandas brings one with every table
-        style.decompose()
+def dress(soup: BeautifulSoup) -> None:
+    """Bring the tables of a chapter into shape."""
     for table in soup.find_all("table"):
         if table.find_parent(class_="scroll"):
             continue
         figure = table.find_parent("figure")
         name = figure.find(["b", "strong"]) if figure else None
         folded = table.find_parent("details")
-        label = name or (folded and folded.summary) or table.find_previous(links.HEADING)
+        label = name or (folded and folded.summary) or table.find_previous(HEADING)
         _dress_table(soup, table, label.get_text(" ", strip=True) if label else "data")
 
 
-def _number(chapter: str) -> int:
+def number(chapter: str) -> int:
+    """Tell a chapter's number from its name."""
     return int(chapter.partition("_")[0])
 
 
 def read_chapter(run: Run, notebook: Path) -> Chapter:
-    """Turn an executed notebook into a section of the page.
+    """Read an executed notebook as cells of HTML.
 
     Raises
     ------
@@ -166,39 +183,45 @@ def read_chapter(run: Run, notebook: Path) -> Chapter:
         If a formula of its markdown cannot be drawn; the message names the run and the cell.
     """
     content = nbformat.read(notebook, as_version=4)
-    for number, cell in enumerate(content.cells, start=1):
-        cell.id = f"{run.slug}-{number}"[-64:]  # notebooks made from one another share cell ids
+    for place, cell in enumerate(content.cells, start=1):
+        cell.id = f"{run.chapter}-{place}"[-64:]  # notebooks made from one another share cell ids
         if cell.cell_type == "markdown":
             try:  # once more below, but only here is it known which cell it is
                 MarkdownWithMath(renderer=_Renderer(escape=False)).render(cell.source)
             except mathml.FormulaError as error:
-                raise mathml.FormulaError(f"{run.name}, cell {number}: {error}") from None
+                raise mathml.FormulaError(f"{run.name}, cell {place}: {error}") from None
     content.metadata.pop("widgets", None)
-    fragment, _ = ChapterExporter().from_notebook_node(
-        content, resources={"parameters": parameters_table(run)}
-    )
+    fragment, _ = ChapterExporter().from_notebook_node(content)
     soup = BeautifulSoup(fragment, "html.parser")
-    _dress(soup)
-    title, sections = links.number_headings(soup, run.slug, _number(run.chapter), run.dataset)
-    if title is None:
-        title = _plain_title(run)
-        heading = soup.new_tag("h2", id=run.slug)
-        heading.string = title
-        soup.insert(0, heading)
-    return Chapter(run, title=title, sections=sections, soup=soup)
+    for style in soup.find_all("style"):  # pandas brings one with every table
+        style.decompose()
+    return Chapter(run, soup)
 
 
-def _plain_title(run: Run) -> str:
-    words = run.chapter.partition("_")[2].replace("_", " ").capitalize() or run.chapter
-    return f"{_number(run.chapter)}. {words}" + (f" · {run.dataset}" if run.dataset else "")
+def finish(chapter: Chapter) -> None:
+    """Give a merged chapter its title, its numbers, and tables in shape."""
+    dress(chapter.soup)
+    chapter.title, chapter.sections = links.number_headings(
+        chapter.soup,
+        chapter.slug,
+        None if chapter.run.chapter == FINDINGS else number(chapter.slug),
+    )
+    if chapter.title is None:
+        chapter.title = _plain_title(chapter.run.chapter)
+        heading = chapter.soup.new_tag("h2", id=chapter.slug)
+        heading.string = chapter.title
+        chapter.soup.insert(0, heading)
+
+
+def _plain_title(chapter: str) -> str:
+    words = chapter.partition("_")[2].replace("_", " ").capitalize() or chapter
+    return words if chapter == FINDINGS else f"{number(chapter)}. {words}"
 
 
 def failed_chapter(run: Run, cell: str, error: str) -> Chapter:
-    """Put a visible box in the place of a chapter that failed."""
-    title = _plain_title(run)
+    """Put a visible box in the place of a run that failed."""
     html = (
-        f'<h2 id="{run.slug}">{escape(title)}</h2><div class="failure" role="note">'
-        f"<p><strong>This chapter failed</strong> at {escape(cell)}, and its results are "
-        f"missing here.</p><pre>{escape(error)}</pre></div>"
+        f'<div class="failure" role="note"><p><strong>{escape(run.name)} failed</strong> at '
+        f"{escape(cell)}, and its results are missing here.</p><pre>{escape(error)}</pre></div>"
     )
-    return Chapter(run, title=title, failed=True, soup=BeautifulSoup(html, "html.parser"))
+    return Chapter(run, BeautifulSoup(html, "html.parser"), failed=True)

@@ -17,6 +17,9 @@ NO_ALT = "No description has been provided for this image"  # what nbconvert fil
 FETCHING = ("src", "srcset", "poster", "data", "background", "xlink:href")
 LITERAL = ("code", "pre", "kbd", "samp", "script", "style", "math", "title")
 URL = re.compile(r"url\(\s*['\"]?(?!data:|#)([^)'\"]*)|@import\s+([^;]+)", re.IGNORECASE)
+CSV = "data:text/csv;"  # a table to save, in the page itself
+DATA = "application/json"  # the type of a script element that holds data, and runs nothing
+EXPLORER = 2_000_000  # bytes that the explorer may take, with its gallery
 SHOWN = 60  # characters of the page's text in a message
 
 
@@ -27,8 +30,10 @@ def _links(soup: BeautifulSoup, ids: set[str]) -> list[str]:
         if target.startswith("#"):
             if target != "#" and unquote(target[1:]) not in ids:
                 problems.append(f"dangling link {target} ({text!r})")
+        elif target.startswith(CSV) and link.get("download"):
+            continue
         elif not re.match(r"(https?://|mailto:)", target):
-            problems.append(f"link to a file outside of the page: {target} ({text!r})")
+            problems.append(f"link to a file outside of the page: {target[:SHOWN]} ({text!r})")
     for tag in soup.select("[aria-labelledby], [aria-describedby], label[for]"):
         for name in ("aria-labelledby", "aria-describedby", "for"):
             for target in str(tag.get(name) or "").split():
@@ -64,7 +69,8 @@ def _scripts(soup: BeautifulSoup) -> list[str]:
     for name in ("default-src", "base-uri", "form-action"):
         if policy.get(name) != ["'none'"]:
             problems.append(f"the Content-Security-Policy lacks {name} 'none'")
-    hashes = {f"'{script_hash(script.get_text())}'" for script in soup.find_all("script")}
+    run = [script for script in soup.find_all("script") if script.get("type") != DATA]
+    hashes = {f"'{script_hash(script.get_text())}'" for script in run}
     allowed = set(policy.get("script-src", []))
     problems += [f"the Content-Security-Policy lacks a script's hash {h}" for h in hashes - allowed]
     problems += [f"the Content-Security-Policy lets {h} run" for h in allowed - hashes]
@@ -126,6 +132,13 @@ def _structure(soup: BeautifulSoup) -> list[str]:
     return problems
 
 
+def _explorer(soup: BeautifulSoup) -> list[str]:
+    size = sum(len(str(part).encode()) for part in soup.select("section.explore"))
+    if size <= EXPLORER:
+        return []
+    return [f"the explorer takes {size / 1e6:.1f} MB, more than {EXPLORER / 1e6:g}"]
+
+
 def check_page(html: str, expected: Iterable[str] = ()) -> list[str]:
     """Look for everything that would make the page wrong, incomplete or dependent on the network.
 
@@ -146,7 +159,7 @@ def check_page(html: str, expected: Iterable[str] = ()) -> list[str]:
     counts = Counter(tag["id"] for tag in soup.select("[id]"))
     problems = [f"id {name!r} stands {count} times" for name, count in counts.items() if count > 1]
     problems += _links(soup, set(counts)) + _fetched(soup) + _images(soup)
-    problems += _scripts(soup) + _formulas(soup) + _structure(soup)
+    problems += _scripts(soup) + _formulas(soup) + _structure(soup) + _explorer(soup)
     for output in soup.select(".output_error"):
         problems.append(f"error in an output: {output.get_text(' ', strip=True)[-SHOWN:]}")
     figures = [tag["id"] for tag in soup.select("figure[id]")]

@@ -12,6 +12,7 @@ import yaml
 from click.core import ParameterSource
 
 from helpers import paths
+from helpers.code import make_portable
 from helpers.experiment.trust import INSECURE, address_of
 from helpers.parameters import ParameterError
 from helpers.profiles import profile_names
@@ -171,6 +172,12 @@ def refuse(error: Exception | str) -> NoReturn:
     help="Let pass values of --set or the profile that take far longer than any profile's here.",
 )
 @click.option(
+    "--portable",
+    is_flag=True,
+    help="Compute as every x86-64 processor with AVX2 does, so that a rerun on another one repeats the "
+    "digits; slower where the processor can do more.",
+)
+@click.option(
     "--parameters",
     "parameters_of",
     metavar="RUN",
@@ -204,6 +211,7 @@ def command(
     listing,
     parameters_of,
     allow_expensive,
+    portable,
     compare,
     workers,
     cluster,
@@ -216,7 +224,7 @@ def command(
         alone(context, "--compare", takes, "compare", "output")
         return show_comparison(compare, output)
     if parameters_of:
-        fitting = ("profile", "overrides", "data_dir", "output", "allow_expensive")
+        fitting = ("profile", "overrides", "data_dir", "output", "allow_expensive", "portable")
         takes = "one run, and beside it PROFILE, --set, --data-dir, --output and --allow-expensive"
         alone(context, "--parameters", takes, "parameters_of", *fitting)
         only = (parameters_of,)
@@ -225,6 +233,8 @@ def command(
     if insecure_cluster:
         os.environ[INSECURE] = "1"
     try:
+        if portable:
+            make_portable()
         if cluster and not workers:
             address_of(cluster)  # refused before anything is written
         job = plan(

@@ -25,10 +25,10 @@ def _set_text(heading: Tag, prefix: str) -> None:
     heading.insert(0, prefix)
 
 
-def number_headings(soup: BeautifulSoup, slug: str, number: int, dataset: str | None):
+def number_headings(soup: BeautifulSoup, slug: str, number: int | None):
     """Demote, number and name the headings of a chapter.
 
-    The notebook's h1 becomes the page's h2, with the data set's name; its h2 become numbered h3.
+    The notebook's h1 becomes the page's h2; its h2 become numbered h3. Without a number, none has one.
 
     Returns
     -------
@@ -47,15 +47,13 @@ def number_headings(soup: BeautifulSoup, slug: str, number: int, dataset: str | 
         taken.add(name)
         heading["id"] = name
         if level == 1 and title is None:
-            _set_text(heading, f"{number}. ")
-            if dataset:
-                heading.append(f" · {dataset}")
+            _set_text(heading, f"{number}. " if number else "")
             heading["id"] = slug
             heading["data-original"] = original
-            title = heading.get_text(" ", strip=True)
+            title = " ".join(heading.get_text().split())
         elif level == 2:
-            _set_text(heading, f"{number}.{len(sections) + 1} ")
-            sections.append((name, heading.get_text(" ", strip=True)))
+            _set_text(heading, f"{number}.{len(sections) + 1} " if number else "")
+            sections.append((name, " ".join(heading.get_text().split())))
         heading.name = f"h{min(level + 1, 6)}"
     return title, sections
 
@@ -135,11 +133,13 @@ def resolve(
     """
     parts = list(parts)
     slugs, ids = [slug for slug, _, _ in parts], page_ids(parts)
-    for slug, dataset, soup in parts:
+    for slug, usual, soup in parts:
         title = soup.select_one("[data-original]")
         own = title.attrs.pop("data-original") if title is not None else None
         for link in soup.select("a[href]"):
             href, missing = link["href"], False
+            panel = link.find_parent(attrs={"data-set": True})
+            dataset = panel["data-set"] if panel is not None else usual
             place = PLACE.match(href)
             if href.startswith("#") and href != "#":
                 name = unquote(href[1:])

@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from helpers.code import onednn
 from helpers.evaluation.record import select
 from helpers.evaluation.records import read_table
 from helpers.experiment.provenance import now, processor, revision
@@ -60,6 +61,7 @@ def start(profile: Profile) -> dict[str, Any]:
         "spent_seconds": 0.0,  # working, with all that was interrupted and done again
         "versions": versions(),
         "machine": machine(),
+        "onednn": onednn(),
         "datasets": [],
         "runs": {},
     }

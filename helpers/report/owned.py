@@ -18,6 +18,7 @@ from helpers.report.output import Output, is_slug
 
 OWN = ("notebooks", "records", "logs", "figures", "tables", "store")
 DRAWN = r"(?:figure|table)-\d+[\w-]*"
+DRAWN_AS = ("svg", "png", "csv")  # a figure, and what it draws
 TABLE = r"table-\d+[\w-]*\.csv"
 # What write_atomically may have been killed at, in any of the folders.
 WRITTEN = (
@@ -85,7 +86,7 @@ def _drawn(output: Output, notebook: Path) -> Iterator[Path]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return  # killed while it was written: what it had drawn is drawn again
     for name in set(re.findall(rf'<figure id=\\"({DRAWN})\\"', shown, re.ASCII)):
-        yield from (output.folder / "figures" / f"{name}.{kind}" for kind in ("svg", "png"))
+        yield from (output.folder / "figures" / f"{name}.{kind}" for kind in DRAWN_AS)
         yield output.folder / "tables" / f"{name}.csv"
 
 

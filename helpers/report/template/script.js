@@ -1,6 +1,10 @@
-// One switch for all code, and a contents list that follows the reader. The page reads well without.
-const cells = document.querySelectorAll("details.code");
-const button = document.getElementById("all-code");
+// Comfort for those who run scripts; the page reads well without.
+const all = (selector) => [...document.querySelectorAll(selector)];
+const byId = (id) => document.getElementById(id);
+
+// One switch for all code.
+const cells = all("details.code");
+const button = byId("all-code");
 button.hidden = cells.length === 0;
 button.addEventListener("click", () => {
   const open = button.getAttribute("aria-pressed") !== "true";
@@ -8,9 +12,44 @@ button.addEventListener("click", () => {
   cells.forEach((cell) => { cell.open = open; });
 });
 
+// A data set chosen in one place is chosen everywhere; what is read stays where it is.
+all(".tabs > input").forEach((input) => input.addEventListener("change", () => {
+  const top = input.getBoundingClientRect().top;
+  all(".tabs > input").forEach((other) => {
+    if (other.dataset.tab === input.dataset.tab) other.checked = true;
+  });
+  scrollBy(0, input.getBoundingClientRect().top - top);
+}));
+
+// A link to what is folded, or in another tab, opens it.
+function reveal() {
+  const target = byId(decodeURIComponent(location.hash.slice(1)));
+  if (!target) return;
+  for (let box = target; box; box = box.parentElement) {
+    if (box.localName === "details") box.open = true;
+    if (box.matches(".tabs > .panel")) {
+      const wanted = box.dataset.set;
+      [...box.parentElement.children].forEach((tab) => {
+        if (tab.dataset.tab === wanted) tab.checked = true;
+      });
+    }
+  }
+  target.scrollIntoView();
+}
+addEventListener("hashchange", reveal);
+if (location.hash) reveal();
+
+// Contents: folded on a narrow screen, following the reader on a wide one.
+const fold = document.querySelector("nav.contents details.fold");
+const narrow = matchMedia("(max-width: 74.99rem)");
+if (fold) {
+  fold.open = !narrow.matches;
+  narrow.addEventListener("change", () => { fold.open = !narrow.matches; });
+  addEventListener("beforeprint", () => { all("details.numbers").forEach((d) => { d.open = true; }); });
+}
 const entries = new Map();
-document.querySelectorAll("ul.chapters a[href^='#']").forEach((link) => {
-  const heading = document.getElementById(decodeURIComponent(link.hash.slice(1)));
+all("ul.chapters a[href^='#']").forEach((link) => {
+  const heading = byId(decodeURIComponent(link.hash.slice(1)));
   if (heading) entries.set(heading, link);
 });
 const headings = [...entries.keys()];
@@ -20,7 +59,7 @@ function follow() {
   const now = entries.get(passed.at(-1) ?? headings[0]);
   if (now === current) return;
   current?.removeAttribute("aria-current");
-  document.querySelectorAll("nav.contents li.open").forEach((item) => item.classList.remove("open"));
+  all("nav.contents li.open").forEach((item) => item.classList.remove("open"));
   current = now;
   current?.setAttribute("aria-current", "location");
   current?.closest("ul.chapters > li")?.classList.add("open");
@@ -37,3 +76,43 @@ addEventListener("scroll", () => {
 }, { passive: true });
 document.documentElement.classList.add("follows");
 follow();
+
+// Tables that sort by the column whose head is pressed: numbers by size, no value last.
+all("table.sortable").forEach((table) => {
+  const heads = [...table.querySelectorAll("thead th")];
+  heads.forEach((head, column) => {
+    const sort = document.createElement("button");
+    sort.type = "button";
+    sort.className = "sort";
+    sort.append(...head.childNodes);
+    head.append(sort);
+    sort.addEventListener("click", () => {
+      const down = head.getAttribute("aria-sort") !== "descending";
+      heads.forEach((other) => other.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const key = (row) => {
+        const text = row.cells[column].textContent.trim().replace("−", "-");
+        const value = parseFloat(text);
+        return Number.isNaN(value) ? text : value;
+      };
+      const body = table.tBodies[0];
+      const empty = (value) => value === "–" || value === "";
+      [...body.rows].sort((a, b) => {
+        const [x, y] = [key(a), key(b)];
+        if (empty(x) || empty(y)) return empty(x) - empty(y);
+        const order = typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(y);
+        return down ? -order : order;
+      }).forEach((row) => body.append(row));
+    });
+  });
+});
+
+// A citation to copy.
+const copy = byId("copy");
+if (copy && navigator.clipboard) {
+  copy.hidden = false;
+  copy.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(byId("citation").textContent);
+    copy.textContent = "Copied";
+  });
+}

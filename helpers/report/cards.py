@@ -1,0 +1,150 @@
+"""A claim's card: what the report says, whether it holds, why, and what it rests on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from helpers.data import DATASETS
+from helpers.figures.findings import SIGNS, places_shown
+from helpers.findings.verdicts import ABSENT, HOLDS, UNDECIDED, Estimate, Part, Verdict
+from helpers.report import drawings
+
+WORDS = {UNDECIDED: "not decided"}
+MANY = 100  # times as many images: beyond, none will have them
+
+
+@dataclass(frozen=True)
+class Card:
+    """A judged claim as the page shows it."""
+
+    verdict: Verdict
+
+    @property
+    def claim(self):
+        return self.verdict.claim
+
+    @property
+    def kind(self) -> str:
+        """Its class in the style sheet."""
+        return self.words.replace(" ", "-")
+
+    @property
+    def words(self) -> str:
+        return WORDS.get(self.verdict.verdict, self.verdict.verdict)
+
+    @property
+    def sign(self) -> str:
+        return SIGNS[self.verdict.verdict]
+
+    @property
+    def seen(self) -> Markup:
+        return places_shown(self.claim)
+
+    @property
+    def rows(self) -> list[tuple[str, str, Estimate]]:
+        """Data set, label and number of what the verdict rests on."""
+        return [
+            (part.dataset, e.label, e)
+            for part in self.verdict.parts
+            if part.decisive
+            for e in part.decisive.estimates
+        ]
+
+    @property
+    def plots(self) -> list[Markup]:
+        """Intervals, a drawing for each unit."""
+        several = len({dataset for dataset, *_ in self.rows}) > 1
+        units: dict[str, list[tuple[str, Estimate]]] = {}
+        for dataset, label, estimate in self.rows:
+            name = f"{_title(dataset)}: {label}" if several else label
+            units.setdefault(estimate.unit, []).append((name, estimate))
+        return [drawings.intervals(rows) for rows in units.values()]
+
+    @property
+    def why(self) -> str:
+        """Say in a sentence or two what the verdict means, and which number shows it most."""
+        if self.verdict.verdict == ABSENT:
+            return _absent(self.verdict.parts)
+        telling = self._telling()
+        return f"{self.verdict.meaning} {telling}".strip()
+
+    def _telling(self) -> str:
+        rows = [row for row in self.rows if row[2].verdict == self.verdict.verdict]
+        if not rows or self.verdict.verdict == HOLDS:
+            return ""
+        choose = min if self.verdict.verdict == UNDECIDED else max
+        dataset, label, estimate = choose(rows, key=lambda row: _off(row[2]))
+        return (
+            f"For example, {_title(dataset)}, {label}: {drawings.written(estimate)} {estimate.unit}, "
+            f"where the claim needs {needed(estimate)}."
+        )
+
+    @property
+    def decided_by(self) -> str:
+        """Say what would decide the claim; empty where it is decided."""
+        if self.verdict.verdict != UNDECIDED:
+            return ""
+        factors = [
+            _factor(e) for *_, e in self.rows if e.verdict == UNDECIDED and _factor(e) is not None
+        ]
+        if not factors:
+            return "More members or more trainings than this build has."
+        if max(factors) > MANY:
+            return (
+                f"Hardly anything: a difference lies so near the bound that more than {MANY} times as "
+                "many images would be needed."
+            )
+        return (
+            f"About {max(factors)} times as many test images, if the differences stay as they are."
+        )
+
+    @property
+    def tables(self) -> Iterator[tuple[str, str, str, tuple[Estimate, ...]]]:
+        """Data set, verdict, way of comparing and numbers of each reading of each part."""
+        for part in self.verdict.parts:
+            for reading in part.readings:
+                verdict = WORDS.get(reading.verdict, reading.verdict)
+                said = reading.says or reading.text
+                yield _title(part.dataset), verdict, said, reading.estimates
+
+
+def cards(verdicts: Sequence[Verdict]) -> list[Card]:
+    """Make a card of each judged claim."""
+    return [Card(verdict) for verdict in verdicts]
+
+
+def needed(e: Estimate) -> str:
+    """Say in which range a number must lie."""
+    if e.most is None:
+        return f"more than {drawings.number(e.least)}"
+    if e.least is None:
+        return f"at most {drawings.number(e.most)}"
+    return f"{drawings.number(e.least)} to {drawings.number(e.most)}"
+
+
+def _bound(e: Estimate) -> float:
+    """The bound that is nearest to an estimate."""
+    return min((b for b in (e.least, e.most) if b is not None), key=lambda b: abs(e.value - b))
+
+
+def _off(e: Estimate) -> float:
+    return abs(e.value - _bound(e))
+
+
+def _factor(e: Estimate) -> int | None:
+    """How many times as many images would bring the interval to one side of its bound."""
+    half, away = (e.high - e.low) / 2, _off(e)
+    return math.ceil((half / away) ** 2) if away > half / 1000 else MANY + 1
+
+
+def _absent(parts: Sequence[Part]) -> str:
+    texts = dict.fromkeys(f"On {_title(part.dataset)}: {part.numbers}." for part in parts)
+    return " ".join(texts) or "No chapter of this build measured it."
+
+
+def _title(dataset: str) -> str:
+    return DATASETS[dataset].title if dataset in DATASETS else dataset

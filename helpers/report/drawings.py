@@ -1,0 +1,121 @@
+"""Small drawings in the page itself: they take the page's colours, and so are dark where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from helpers.evaluation.record import Record
+from helpers.findings.verdicts import Estimate
+from helpers.rounding import percent, rounded
+
+# Widths are in percent of the drawing, so that text keeps its size on a phone.
+FULL = 82.0  # of an accuracy of 100 %; the number stands beside it
+LEFT, RIGHT = 42.0, 98.0  # of the field of an interval plot; labels stand left of it
+ROW, BAR = 46, 16
+LINE = 19
+LONGEST = 30  # characters of a label
+
+
+def bars(named: Sequence[tuple[str, Record]], title: str) -> Markup:
+    """Draw accuracies with their intervals, a bar each."""
+    said, drawn = [], []
+    for k, (name, record) in enumerate(named):
+        share, low, high = (record.values[key] for key in ("accuracy", "low", "high"))
+        top = k * ROW + 20
+        said.append(f"{name} {percent(share)}")
+        drawn.append(
+            Markup(
+                '<text x="0" y="{}">{}</text>'
+                '<rect class="bar b{}" x="0" y="{}" width="{:.2f}%" height="{}" rx="2"/>'
+                '<line class="whisker" x1="{:.2f}%" x2="{:.2f}%" y1="{}" y2="{}"/>'
+                '<text class="value" x="{:.2f}%" dx="8" y="{}">{}</text>'
+            ).format(
+                top - 6, name, k + 1, top, FULL * share, BAR, FULL * low, FULL * high, top + BAR / 2,
+                top + BAR / 2, FULL * high, top + 13, percent(share),
+            )
+        )  # fmt: skip
+    label = f"{title}: {'; '.join(said)}"
+    return _svg(label, len(named) * ROW, Markup().join(drawn), "bars")
+
+
+def intervals(rows: Sequence[tuple[str, Estimate]]) -> Markup:
+    """Draw estimates of one unit with their intervals, the range in which the claim holds shaded.
+
+    Parameters
+    ----------
+    rows
+        Label and estimate of each; the ranges may differ.
+    """
+    ends = [v for _, e in rows for v in (e.low, e.high, e.least, e.most) if v is not None]
+    low, high = min(ends), max(ends)
+    low, high = low - 0.06 * (high - low or 1), high + 0.06 * (high - low or 1)
+
+    def at(value: float) -> float:
+        return LEFT + (RIGHT - LEFT) * (value - low) / (high - low)
+
+    drawn = []
+    for k, (label, e) in enumerate(rows):
+        top, middle = k * LINE, k * LINE + LINE / 2
+        start, end = (
+            at(low if e.least is None else e.least),
+            at(high if e.most is None else e.most),
+        )
+        drawn.append(
+            Markup(
+                '<rect class="holds-here" x="{:.2f}%" y="{}" width="{:.2f}%" height="{}"/>'
+            ).format(start, top, end - start, LINE)
+        )
+        drawn += [
+            Markup('<line class="bound" x1="{0:.2f}%" x2="{0:.2f}%" y1="{1}" y2="{2}"/>').format(
+                at(bound), top, top + LINE
+            )
+            for bound in (e.least, e.most)
+            if bound is not None
+        ]
+        drawn.append(
+            Markup(
+                '<line class="whisker" x1="{:.2f}%" x2="{:.2f}%" y1="{}" y2="{}"/>'
+                '<circle class="dot {}" cx="{:.2f}%" cy="{}" r="4"/>'
+                '<text x="0" y="{}">{}</text>'
+            ).format(
+                at(e.low), at(e.high), middle, middle, e.verdict.split(" at ")[0].replace(" ", "-"),
+                at(e.value), middle, middle + 4, _short(label),
+            )
+        )  # fmt: skip
+    bounds = sorted({b for _, e in rows for b in (e.least, e.most) if b is not None})
+    floor = len(rows) * LINE + 13
+    for bound in bounds:
+        drawn.append(
+            Markup('<text class="tick" x="{:.2f}%" y="{}" text-anchor="middle">{}</text>').format(
+                at(bound), floor, number(bound)
+            )
+        )
+    drawn.append(Markup('<text class="tick" x="0" y="{}">{}</text>').format(floor, rows[0][1].unit))
+    said = "; ".join(f"{label}: {written(e)}" for label, e in rows)
+    return _svg(f"Intervals. {said}", floor + 5, Markup().join(drawn), "intervals")
+
+
+def number(value: float) -> str:
+    """Write a bound."""
+    return f"{value:g}".replace("-", "−")
+
+
+def written(e: Estimate) -> str:
+    """Write an estimate with its interval, in its unit."""
+    decimals = 3 if e.unit == "of SSIM" else 1
+    value, low, high = (
+        rounded(v, decimals, sign="%" not in e.unit) for v in (e.value, e.low, e.high)
+    )
+    return f"{value} [{low}, {high}]"
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}…"
+
+
+def _svg(label: str, height: float, content: Markup, kind: str) -> Markup:
+    return Markup(
+        '<svg class="{}" role="img" aria-label="{}" width="100%" height="{:g}">{}</svg>'
+    ).format(kind, label, height, content)

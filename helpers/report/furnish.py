@@ -1,0 +1,70 @@
+"""What the finished page adds to its parts: permalinks, data to save, tables that sort."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from urllib.parse import quote
+
+from bs4 import BeautifulSoup, Tag
+
+from helpers.report.links import HEADING
+
+SORTED = ("table-09-summary",)  # the results, which readers want in an order of their own
+
+
+def furnish(soup: BeautifulSoup, folder: Path | None = None) -> None:
+    """Add permalinks, and to figures and tables their data.
+
+    Parameters
+    ----------
+    soup
+        A chapter.
+    folder
+        The build's, where figures have their data as files; None: only tables have data.
+    """
+    for heading in soup.find_all(HEADING):
+        if heading.get("id"):
+            heading.append(_permalink(soup, heading["id"], "this section"))
+    for figure in soup.select("figure[id]"):
+        caption = figure.find("figcaption")
+        if caption is None:
+            continue
+        caption.append(_permalink(soup, figure["id"], "this item"))
+        data = _table_data(figure) or _figure_data(figure, folder)
+        if data:
+            link = soup.new_tag(
+                "a",
+                attrs={
+                    "class": "csv",
+                    "download": f"{figure['id']}.csv",
+                    "href": f"data:text/csv;charset=utf-8,{quote(data)}",
+                },
+            )
+            link.string = "CSV"
+            caption.append(" ")
+            caption.append(link)
+        if figure["id"] in SORTED and (table := figure.find("table")):
+            table["class"] = [*table.get("class", []), "sortable"]
+
+
+def _permalink(soup: BeautifulSoup, target: str, what: str) -> Tag:
+    about = {"class": "permalink", "href": f"#{target}", "aria-label": f"Link to {what}"}
+    return soup.new_tag("a", attrs=about)
+
+
+def _table_data(figure: Tag) -> str:
+    table = figure.find("table")
+    if table is None:
+        return ""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    for row in table.find_all("tr"):
+        writer.writerow(cell.get_text(" ", strip=True) for cell in row.find_all(["th", "td"]))
+    return buffer.getvalue()
+
+
+def _figure_data(figure: Tag, folder: Path | None) -> str:
+    file = folder / "figures" / f"{figure['id']}.csv" if folder else None
+    return file.read_text(encoding="utf-8") if file is not None and file.is_file() else ""
