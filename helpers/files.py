@@ -17,6 +17,9 @@ from typing import Any
 
 LOCK_PATIENCE = 5.0  # seconds that a process waits for another's lock before it says so
 STALE_SECONDS = 24 * 3600
+# Processes of other machines, which may share the folder where one of these variables is set, are not
+# seen here; nothing takes so long to write.
+SHARING, WRITING_SECONDS = {"DASK_SCHEDULER_ADDRESS", "REPORT_WORKER"}, 600
 
 # Names that this project gives; whatever is called otherwise is its reader's.
 RECORDS = r"[\w-]+-[0-9a-f]{8}\.(?:csv|npz)"
@@ -205,9 +208,10 @@ def remove_left_overs(folder: Path, names: str) -> None:
 
 def _is_stale(path: Path, pid: str | None) -> bool:
     try:
-        if time.time() - path.lstat().st_mtime > STALE_SECONDS:
+        age = time.time() - path.lstat().st_mtime
+        if age > STALE_SECONDS:
             return True
-        if pid is None:
+        if pid is None or (age < WRITING_SECONDS and SHARING & os.environ.keys()):
             return False
         os.kill(int(pid), 0)
     except (ProcessLookupError, FileNotFoundError):

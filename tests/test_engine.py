@@ -61,7 +61,7 @@ def test_two_workers_make_what_one_makes_and_a_replay_nothing(
     for one, other in zip(found, content(again), strict=True):
         np.testing.assert_array_equal(one, other)
     assert not any(card["made"] for card in again.store.used.values())
-    assert capsys.readouterr().err == ""
+    assert "pieces in" not in capsys.readouterr().err
     with engine.local(1) as address:
         monkeypatch.setenv(SCHEDULER, address)
         for one, other in zip(found, content(experiment(tmp_path / "narrow")), strict=True):

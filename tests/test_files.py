@@ -4,7 +4,14 @@ import os
 
 import pytest
 
-from helpers.files import file_digest, no_file, trouble, walk, write_atomically
+from helpers.files import (
+    file_digest,
+    no_file,
+    remove_left_overs,
+    trouble,
+    walk,
+    write_atomically,
+)
 
 
 def test_writing_is_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -67,3 +74,21 @@ def test_a_walk_follows_links_and_refuses_circles(tmp_path):
     with pytest.raises(OSError, match="inner/up") as caught:
         list(walk(folder))
     assert "leads nowhere" in trouble(caught.value)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_what_a_dead_process_had_begun_goes_unless_it_may_live_on_another_machine(
+    tmp_path, monkeypatch, shared
+):
+    if shared:
+        monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tls://far:8786")
+    else:
+        monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
+    begun = tmp_path / f"a-0123456789abcdef.{2**22 + 1}.part.npz"  # no process has this number
+    begun.touch()
+    remove_left_overs(tmp_path, "a")
+    assert begun.exists() == shared
+    begun.touch()
+    os.utime(begun, (0, 0))
+    remove_left_overs(tmp_path, "a")
+    assert not begun.exists()

@@ -56,27 +56,30 @@ class Trouble(RuntimeError):
 
 
 @contextlib.contextmanager
-def local(workers: int) -> Iterator[str]:
-    """Start so many processes on this machine, one thread each; gives the scheduler's address.
-
-    They and all that is started meanwhile compute with one thread.
-    """
-    ours = ONE_THREAD | {QUIET: "1"}
-    before = {name: os.environ.get(name) for name in ours}
-    os.environ.update(ours)
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Give variables to all processes that are started meanwhile."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
-        # A worker holds no more than it works on, so that the longest is next wherever one is free.
-        with (
-            dask.config.set({"distributed.scheduler.worker-saturation": 1.0}),
-            LocalCluster(
-                n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1",
-                dashboard_address=None, memory_limit=0, silence_logs=logging.CRITICAL,
-            ) as cluster,
-        ):  # fmt: skip
-            yield cluster.scheduler_address
+        yield
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@contextlib.contextmanager
+def local(workers: int) -> Iterator[str]:
+    """Start so many processes on this machine, one thread each; gives the scheduler's address."""
+    # A worker holds no more than it works on, so that the longest is next wherever one is free.
+    with (
+        environment(ONE_THREAD | {QUIET: "1"}),
+        dask.config.set({"distributed.scheduler.worker-saturation": 1.0}),
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1",
+            dashboard_address=None, memory_limit=0, silence_logs=logging.CRITICAL,
+        ) as cluster,
+    ):  # fmt: skip
+        yield cluster.scheduler_address
 
 
 # On a worker ------------------------------------------------------------------------------------
@@ -100,6 +103,7 @@ def _perform(piece: Piece, digest: str, expected: Mapping[str, str], *needed: No
     worker = get_worker().address
     if wrong := differences(fingerprint(), expected):
         raise EngineError(f"the worker {worker} differs: {wrong}; {REMEDY}")
+    os.environ["REPORT_WORKER"] = worker  # helpers.files: others may be writing in the store
     _silence()
     from helpers.experiment import performing
 
@@ -241,7 +245,7 @@ class Engine:
                     if left.pop(identity).status in ("cancelled", "lost"):
                         raise CancelledError
                 line.show(self._under_way(), len(self.client.scheduler_info()["workers"]))
-        except (CancelledError, OSError) as error:
+        except (CancelledError, OSError, RuntimeError) as error:
             raise EngineError(
                 f"the scheduler at {self.address} is gone ({type(error).__name__}); all that was "
                 "finished is in the store: start it again, and the same command goes on"

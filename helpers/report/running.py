@@ -161,16 +161,15 @@ def workers(job: Job) -> Iterator[Engine | None]:
         return
     from helpers.experiment import engine  # Dask takes a second
 
-    before = os.environ.get(SCHEDULER)
     with engine.local(job.workers) if job.workers else nullcontext(job.cluster) as address:
         try:
             asked = engine.Engine(address)
             asked.check(job.output.store)
         except EngineError as error:
             raise ParameterError(str(error)) from None
-        os.environ[SCHEDULER] = asked.address
         try:
-            yield asked
+            # What notebooks compute themselves is done with as many threads as on the workers.
+            with engine.environment(engine.ONE_THREAD | {SCHEDULER: asked.address}):
+                yield asked
         finally:
-            os.environ.pop(SCHEDULER) if before is None else os.environ.update({SCHEDULER: before})
             asked.close()
