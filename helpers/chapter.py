@@ -288,7 +288,9 @@ class Chapter:
         sentence = (
             f"Signs of a broken evaluation, looked for in what this chapter measured: {found}."
         )
-        self.table(check_table(checks), "sanity", sentence)
+        frame = check_table(checks)
+        if len(frame):  # otherwise there was nothing to compare
+            self.table(frame, "sanity", sentence)
 
 
 def write_pieces(table: Path, used: Mapping[str, Mapping[str, Any]]) -> None:

@@ -128,6 +128,7 @@ def test_the_key_follows_the_role_of_the_data(chapter):
 
 def test_done_checks_writes_and_leaves_the_pieces_beside_the_records(chapter, shown, capsys):
     score(chapter)
+    score(chapter, attack="fgsm", n_correct=2)
     chapter.done()
     assert [figure["id"] for figure in shown] == ["table-03-sanity-digits"]
     said = capsys.readouterr().out

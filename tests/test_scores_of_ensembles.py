@@ -23,6 +23,7 @@ def scores(tmp_path):
     experiment = SimpleNamespace(
         ensemble=lambda members: SimpleNamespace(id=id),
         logits=lambda member, images: LOGITS[member.number],
+        make=lambda *wanted: None,
     )
     return members, Scores(experiment, Records(tmp_path, "04_ensembles", "digits", {"seed": 0}))
 

@@ -28,7 +28,8 @@ def check_table(checks: Sequence[Check]) -> pd.DataFrame:
         for check in checks
         if check.compared
     )
-    return frame if any(check.warnings for check in checks) else frame.drop(columns="where")
+    found = any(check.warnings for check in checks)
+    return frame if found else frame.drop(columns="where", errors="ignore")
 
 
 def sanity_table(records: Sequence[Record]) -> pd.DataFrame:

@@ -293,14 +293,11 @@ def _lost_to_fgsm(evidence, dataset, test, values) -> Judged:
     if not lost or not all(n for _, n in lost.values()):
         return
     *smaller, largest = lost
-    gaps = {
-        f"minus {name}": independent_difference(*lost[largest], *lost[name]) for name in smaller
-    }
+    gaps = {f"minus {k}": independent_difference(*lost[largest], *lost[k]) for k in smaller}
     shares = ", ".join(f"{name} {k / n:.0%}" for name, (k, n) in lost.items())
     text = f"{_list(gaps)} points (share of the correct answers that FGSM takes: {shares}; "
-    says = (
-        f"{_network(evidence, largest)}; {_says(evidence, largest, test, values, *swept.values())}"
-    )
+    sizes = _says(evidence, largest, test, values, *swept.values())
+    says = f"{_network(evidence, largest)}; {sizes}"
     verdict = worst(above(d) for d in gaps.values())
     yield Reading(verdict, f"{text}{says})", _estimates(gaps), f"shares lost: {shares}; {says}")
 
@@ -325,7 +322,7 @@ def _smaller_norm(evidence, dataset, test, values) -> Judged:
         evidence.one("distortion", dataset=dataset, of=ORIGINAL, under=attack)
         for attack in ("bim", "fgsm")
     )
-    if bim is None or fgsm is None:
+    if None in (bim, fgsm):
         return
     share = 1 - values["matters"] / 100
     limit = share * fgsm.arrays["l2"]

@@ -23,6 +23,7 @@ from helpers.profiles import load_profile
 from helpers.report.manifest import run_entry
 from helpers.report.output import Output, read_manifest
 from helpers.report.owned import TABLE, record_files
+from helpers.rounding import rounded
 
 MOST_BYTES = 30_000_000
 BEGIN, END = "<!-- results: written by build_report.sh --publish -->", "<!-- end of results -->"
@@ -209,5 +210,5 @@ def _models(evidence: Evidence, dataset: str) -> Iterator[tuple[str, dict[str, R
 
 def _row(dataset: str, title: str, found: Mapping[str, Record]) -> str:
     sizes = sorted({r.parameters["epsilon"] for r in found.values() if "epsilon" in r.parameters})
-    cells = [f"{100 * found[a].values['accuracy']:.1f}" if a in found else "–" for a in COLUMNS]
+    cells = [rounded(100 * found[a].values["accuracy"]) if a in found else "–" for a in COLUMNS]
     return f"| {dataset} | {title} | {', '.join(f'{e:g}' for e in sizes)} | {' | '.join(cells)} |"
