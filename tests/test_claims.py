@@ -242,7 +242,8 @@ def test_the_quick_build_decides_what_it_can(quick_build):
     verdicts = judge_all(read_records(folder, arrays=True))
     assert {v.claim.name for v in verdicts if v.verdict != ABSENT} == DECIDED_BY_QUICK
     # Each test has a part for each data set: a field renamed in one chapter would silence some.
-    for claim, found in ((v.claim, v.parts) for v in verdicts if v.claim.name != "C17"):
+    # (C9 also asks for the ladder, which quick climbs on digits only.)
+    for claim, found in ((v.claim, v.parts) for v in verdicts if v.claim.name not in ("C9", "C17")):
         tests = [test for test in claim.tests if test.get("over") != ["trainings"]]
         assert len(found) >= sum(len(test.get("datasets", claim.datasets)) for test in tests), (
             claim.name

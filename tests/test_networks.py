@@ -84,3 +84,25 @@ def test_the_same_seed_builds_the_same_weights():
     first, again, other = (networks.build("table_2", (28, 28, 1), 10, seed=s) for s in (3, 3, 4))
     assert (first.get_weights()[0] == again.get_weights()[0]).all()
     assert (first.get_weights()[0] != other.get_weights()[0]).any()
+
+
+def test_other_threads_that_draw_do_not_change_the_weights():
+    import random
+    import threading
+
+    expected = networks.build("table_2", (28, 28, 1), 10, seed=3).get_weights()
+    ended = threading.Event()
+
+    def draw():
+        while not ended.is_set():
+            random.random()
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    try:
+        found = networks.build("table_2", (28, 28, 1), 10, seed=3).get_weights()
+    finally:
+        ended.set()
+        thread.join()
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -7,9 +7,11 @@ on raw pixels in [0, 1].
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import keras
+from keras.src.random import seed_generator
 
 ARCHITECTURES = {
     "table_2": (28, 28, 1),
@@ -60,9 +62,26 @@ def build(
         raise ValueError(f"no architecture {architecture!r}; there are {', '.join(ARCHITECTURES)}")
     if n_classes < 2:
         raise ValueError(f"a classifier needs at least 2 classes, not {n_classes}")
-    # Keras draws the seeds of initial weights and dropout from Python's generator. (Its own
-    # set_random_seed also seeds TensorFlow, which then compiles everything anew.)
-    random.seed(seed)
+    with _drawing_from(seed):
+        return _built(architecture, input_shape, n_classes, options)
+
+
+@contextmanager
+def _drawing_from(seed: int) -> Iterator[None]:
+    """Let Keras draw the seeds of initial weights and dropout from a generator of this network's own.
+
+    It takes Python's global one, from which other threads, such as those of Dask, draw meanwhile. (Its
+    own set_random_seed also seeds TensorFlow, which then compiles everything anew.)
+    """
+    usual = seed_generator.python_random
+    seed_generator.python_random = random.Random(seed)
+    try:
+        yield
+    finally:
+        seed_generator.python_random = usual
+
+
+def _built(architecture, input_shape, n_classes, options) -> keras.Model:
     inputs = keras.Input(input_shape, name="pixels")
     if architecture == "inception_v3":
         return _inception_v3(inputs, n_classes, **options)
