@@ -109,6 +109,16 @@ def test_what_fails_by_its_nature_is_named_with_what_waited_for_it(on_two, tmp_p
     assert one.store.has(one.member(2).pieces[0])
 
 
+def test_only_the_same_piece_in_the_same_store_is_one_task(tmp_path):
+    (piece,) = experiment(tmp_path).member(1).pieces
+    key = engine._key(piece, tmp_path, 0)
+    assert key == engine._key(experiment(tmp_path).member(1).pieces[0], tmp_path, 0)
+    otherwise = replace(piece, request=replace(piece.request, arguments={"number": 1}))
+    others = [(piece, tmp_path / "other", 0), (piece, tmp_path, 1), (otherwise, tmp_path, 0)]
+    assert len({key, *(engine._key(*other) for other in others)}) == 4
+    assert piece.file_name in key
+
+
 @pytest.mark.slow
 def test_a_full_disk_on_one_worker_is_gone_round(on_two, tmp_path):
     asked = engine.Engine(os.environ[SCHEDULER])

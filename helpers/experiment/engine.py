@@ -7,6 +7,7 @@ folder, which the workers and whoever asks must share.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 import sys
@@ -202,7 +203,7 @@ class Engine:
         failed: dict[str, BaseException] = {}
         troubled: set[str] = set()
         for attempt in range(TRIES):
-            futures = self._submit(wanted, digest, first, attempt, troubled)
+            futures = self._submit(wanted, digest, store, first, attempt, troubled)
             failed = self._wait(futures, line)
             troubles = [error for error in failed.values() if isinstance(error, Trouble)]
             troubled |= {error.worker for error in troubles}
@@ -217,15 +218,14 @@ class Engine:
         if failed:
             raise PieceError(_told(failed, wanted))
 
-    def _submit(self, wanted, digest, first, attempt, troubled) -> dict[str, Future]:
+    def _submit(self, wanted, digest, store, first, attempt, troubled) -> dict[str, Future]:
         expected, futures = fingerprint(), {}
         workers = None
         if troubled:
             workers = sorted(set(self.client.scheduler_info()["workers"]) - troubled)
         for piece in wanted:
             needed = [futures[n.identity] for n in piece.needs if n.identity in futures]
-            # The same piece asked for by two notebooks is one task.
-            key = f"{TASK}{piece.file_name}" + (f"-{attempt + 1}" if attempt else "")
+            key = _key(piece, store, attempt)
             futures[piece.identity] = self.client.submit(
                 _perform, piece, digest, expected, *needed, key=key, pure=False,
                 priority=first[piece.identity], workers=workers,
@@ -255,7 +255,7 @@ class Engine:
     def _under_way(self) -> dict[str, str]:
         """Names of the files that are being made, by the worker that makes them."""
         return {
-            worker: str(keys[0]).removeprefix(TASK)
+            worker: str(keys[0]).removeprefix(TASK).rpartition("-")[0]
             for worker, keys in self.client.processing().items()
             if keys
         }
@@ -270,6 +270,16 @@ class Engine:
 
     def close(self) -> None:
         self.client.close()
+
+
+def _key(piece: Piece, store: Path, attempt: int) -> str:
+    """Name a task: the same piece asked for by two notebooks that share a store is one task.
+
+    A scheduler remembers what it did for others: it must not take the same piece of another store for
+    made, nor the same piece asked for in another way.
+    """
+    asked = f"{store}\n{piece.request}\n{dict(piece.request.parameters)}\n{attempt}"
+    return f"{TASK}{piece.file_name}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
 
 
 def _told(failed: Mapping[str, BaseException], wanted: Iterable[Piece]) -> str:
