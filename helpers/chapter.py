@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import softmax
 
-from helpers.evaluation.identity import ORIGINAL
+from helpers.evaluation.model_id import ORIGINAL
 from helpers.evaluation.record import Record, select
 from helpers.evaluation.records import Records, read_records
 from helpers.figures import show, words
@@ -280,7 +280,7 @@ class Chapter:
         print(said)
 
     def _show_checks(self) -> None:
-        from helpers.figures.findings import check_table
+        from helpers.figures.verdict_tables import check_table
 
         checks = self.scores.check()
         n = sum(len(check.warnings) for check in checks)

@@ -1,6 +1,6 @@
 """Records made by hand, for tests of what reads them."""
 
-from helpers.evaluation.identity import ORIGINAL, ModelId
+from helpers.evaluation.model_id import ORIGINAL, ModelId
 from helpers.evaluation.record import Record
 from helpers.evaluation.statistics import accuracy_values
 

@@ -6,7 +6,7 @@ from small_models import small_network, trained
 
 from helpers.attacks import steps
 from helpers.attacks.art import auto_pgd, cw, square
-from helpers.evaluation.similarity import check_adversarial, distortion
+from helpers.evaluation.perturbations import check_adversarial, distortion
 from helpers.models import gradients
 
 EPSILON, ALPHA, STEPS = 0.1, 0.03, 5

@@ -13,7 +13,7 @@ from small_models import trained
 from helpers import attacks
 from helpers.attacks import ATTACKS, named
 from helpers.attacks.inputs import random_targets
-from helpers.evaluation.similarity import check_adversarial
+from helpers.evaluation.perturbations import check_adversarial
 from helpers.models import gradients
 
 EPSILON = 0.15

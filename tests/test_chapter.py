@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from helpers import chapter as chapters
 from helpers import figures
 from helpers.chapter import Chapter, write_pieces
-from helpers.evaluation.identity import ORIGINAL
+from helpers.evaluation.model_id import ORIGINAL
 from helpers.evaluation.records import read_records
 from helpers.figures import show
 from helpers.parameters import ParameterError

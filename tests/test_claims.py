@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from made_up import (
+from made_up_run import (
     ORIGINAL,
     TINY,
     accuracy,

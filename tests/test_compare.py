@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from helpers import paths
-from helpers.evaluation.identity import ORIGINAL, ModelId
+from helpers.evaluation.model_id import ORIGINAL, ModelId
 from helpers.evaluation.record import Record
 from helpers.evaluation.records import Records
 from helpers.profiles import Profile, Run

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_up import (
+from made_up_run import (
     ORIGINAL,
     accuracy,
     again,
@@ -16,7 +16,7 @@ from made_up import (
     retraining,
 )
 
-from helpers.evaluation.identity import ModelId
+from helpers.evaluation.model_id import ModelId
 from helpers.evaluation.record import Record
 from helpers.findings.evidence import Ambiguous, Evidence, UnknownName
 

@@ -7,7 +7,7 @@ import pytest
 from small_experiment import Small, experiment
 
 from helpers.attacks import ATTACKS
-from helpers.evaluation.identity import ORIGINAL
+from helpers.evaluation.model_id import ORIGINAL
 from helpers.experiment.experiment import Experiment
 from helpers.experiment.pieces import Piece, Request, in_order
 from helpers.models import gradients

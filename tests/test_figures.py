@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 from some_records import ENSEMBLE, RETRAINED, accuracy, ensemble_of
 
 from helpers import figures
-from helpers.evaluation.identity import ORIGINAL
+from helpers.evaluation.model_id import ORIGINAL
 from helpers.evaluation.record import Record
 from helpers.evaluation.statistics import wilson
 from helpers.figures.looks import ATTACK_LOOKS, MODEL_LOOKS

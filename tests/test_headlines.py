@@ -1,4 +1,4 @@
-from made_up import ORIGINAL, accuracy, bagging, ladder, retraining
+from made_up_run import ORIGINAL, accuracy, bagging, ladder, retraining
 
 from helpers.evaluation.record import Record
 from helpers.findings.claims import judge_all

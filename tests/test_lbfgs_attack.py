@@ -6,7 +6,7 @@ from scipy.optimize import fmin_l_bfgs_b
 from small_models import SHAPE, images, linear_model, small_network, trained
 
 from helpers.attacks.lbfgs_attack import lbfgs
-from helpers.evaluation.similarity import check_adversarial
+from helpers.evaluation.perturbations import check_adversarial
 from helpers.models import gradients
 
 Y = np.arange(12, dtype=np.int32) % 3

@@ -15,7 +15,7 @@ from some_records import (
 
 from helpers import attacks
 from helpers.attacks import ATTACKS
-from helpers.evaluation.identity import ORIGINAL
+from helpers.evaluation.model_id import ORIGINAL
 from helpers.figures import looks
 
 

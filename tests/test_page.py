@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
-from made_up import ORIGINAL, accuracy, bagging, retraining
+from made_up_run import ORIGINAL, accuracy, bagging, retraining
 
 from helpers.evaluation.record import Record
 from helpers.findings.claims import judge_all, read_claims

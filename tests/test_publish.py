@@ -2,7 +2,7 @@ import json
 from hashlib import sha256
 
 import pytest
-from made_up import ORIGINAL, TINY, accuracy, bagging, ensemble, ladder, retraining
+from made_up_run import ORIGINAL, TINY, accuracy, bagging, ensemble, ladder, retraining
 
 from helpers import paths
 from helpers.evaluation.records import records_name, write_records

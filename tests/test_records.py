@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from helpers.evaluation import records as records_module
-from helpers.evaluation.identity import ORIGINAL, ModelId
+from helpers.evaluation.model_id import ORIGINAL, ModelId
 from helpers.evaluation.record import on_itself, one, plain, select
 from helpers.evaluation.records import Records, read_records, read_table, told
 

@@ -23,7 +23,7 @@ from bs4 import BeautifulSoup
 from small_project import in_place_of_the_real_one
 
 from helpers.code import text_digest
-from helpers.evaluation.identity import ORIGINAL
+from helpers.evaluation.model_id import ORIGINAL
 from helpers.evaluation.record import plain, select
 from helpers.evaluation.records import read_records
 from helpers.files import write_atomically

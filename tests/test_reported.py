@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from made_up import ORIGINAL, accuracy, history, retrained
+from made_up_run import ORIGINAL, accuracy, history, retrained
 
 from helpers.evaluation.record import Record
 from helpers.findings.reported import (

@@ -197,7 +197,7 @@ def test_only_gradients_and_the_bridge_to_art_import_tensorflow():
 
 
 @pytest.mark.parametrize("modules", [
-    ["evaluation.records", "evaluation.statistics", "evaluation.identity"],
+    ["evaluation.records", "evaluation.statistics", "evaluation.model_id"],
     [f"findings.{path.stem}" for path in MODULES if room(path) == "findings"],
 ], ids=["evaluation", "findings"])  # fmt: skip
 def test_judging_needs_no_network(modules):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.evaluation import sanity
-from helpers.evaluation.identity import ORIGINAL, ModelId
+from helpers.evaluation.model_id import ORIGINAL, ModelId
 from helpers.evaluation.records import Records
 
 N, CLASSES = 40, 10

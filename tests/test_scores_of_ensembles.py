@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.defences.bagging import vote
-from helpers.evaluation.identity import ModelId
+from helpers.evaluation.model_id import ModelId
 from helpers.evaluation.records import Records
 from helpers.experiment.scores import Scores
 from helpers.experiment.subjects import Images

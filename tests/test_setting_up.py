@@ -5,7 +5,7 @@ import numpy as np
 import papermill
 import pytest
 
-from helpers.evaluation.identity import ORIGINAL
+from helpers.evaluation.model_id import ORIGINAL
 from helpers.evaluation.record import one
 from helpers.evaluation.records import read_records
 from helpers.experiment.experiment import Experiment

@@ -5,7 +5,7 @@ import pytest
 from small_models import images, linear_model, small_network
 
 from helpers.attacks import steps
-from helpers.evaluation.similarity import distortion
+from helpers.evaluation.perturbations import distortion
 from helpers.models import gradients
 
 Y = np.arange(12, dtype=np.int32) % 3

@@ -11,10 +11,10 @@ from bs4 import BeautifulSoup
 from markupsafe import Markup
 from some_records import ENSEMBLE, RETRAINED, accuracy
 
-from helpers.evaluation.identity import ORIGINAL
+from helpers.evaluation.model_id import ORIGINAL
 from helpers.evaluation.record import WORST_RUNG, Record
 from helpers.evaluation.sanity import Check
-from helpers.figures import findings, tables
+from helpers.figures import tables, verdict_tables
 from helpers.figures.layers import architecture_table
 from helpers.findings.claims import read_claims
 from helpers.findings.verdicts import VERDICTS, Part, Verdict
@@ -182,10 +182,12 @@ def test_what_makes_no_table_is_refused(call, message):
 
 
 def test_check_table_lists_what_could_be_compared():
-    frame = findings.check_table([Check("a", 3, ("here", "there")), Check("b", 2), Check("c", 0)])
+    frame = verdict_tables.check_table(
+        [Check("a", 3, ("here", "there")), Check("b", 2), Check("c", 0)]
+    )
     assert list(frame["found"]) == [2, 0]
     assert list(frame["where"]) == ["here; there", ""]
-    assert "where" not in findings.check_table([Check("b", 2)])
+    assert "where" not in verdict_tables.check_table([Check("b", 2)])
 
 
 def test_sanity_table_sums_up_each_chapter_and_data_set():
@@ -199,16 +201,16 @@ def test_sanity_table_sums_up_each_chapter_and_data_set():
         sanity("04", "digits", "transfer", 3),
         accuracy("bim", 1),
     ]
-    frame = findings.sanity_table(records)
+    frame = verdict_tables.sanity_table(records)
     assert list(frame["Chapter"]) == ["03", "04"]
     assert list(frame["compared"]) == [1, 5]
     assert list(frame["signs of a broken evaluation"]) == ["none", "zero gradients: member 1"]
-    assert findings.sanity_table([]).empty
+    assert verdict_tables.sanity_table([]).empty
 
 
 def test_verdicts_are_worded_signed_and_linked():
     parts = (Part("digits", "holds", "BIM +1 <2> points"),)
-    frame = findings.verdict_table([Verdict(CLAIMS[0], "holds", parts)])
+    frame = verdict_tables.verdict_table([Verdict(CLAIMS[0], "holds", parts)])
     (row,) = frame.to_dict("records")
     assert row["Claim"] == Markup('<span id="claim-C1">C1</span>')
     assert row["The report says"].endswith(f"({CLAIMS[0].where})")
@@ -219,7 +221,7 @@ def test_verdicts_are_worded_signed_and_linked():
 
 
 def test_each_verdict_has_a_look_of_its_own():
-    pills = [findings.pill(verdict) for verdict in VERDICTS]
+    pills = [verdict_tables.pill(verdict) for verdict in VERDICTS]
     classes = [str(pill).split('"')[1] for pill in pills]
     assert classes == [
         "verdict holds", "verdict does-not-hold", "verdict not-decided", "verdict cannot-be-tested-here",
@@ -228,9 +230,9 @@ def test_each_verdict_has_a_look_of_its_own():
 
 
 def test_tests_and_slips_are_listed():
-    assert findings.test_table(CLAIMS)["Claim"].tolist() == [claim.name for claim in CLAIMS]
+    assert verdict_tables.test_table(CLAIMS)["Claim"].tolist() == [claim.name for claim in CLAIMS]
     slips = [{"where": "§2", "said": "this", "read": "that"}]
-    assert findings.slip_table(slips).to_numpy().tolist() == [["§2", "this", "that"]]
+    assert verdict_tables.slip_table(slips).to_numpy().tolist() == [["§2", "this", "that"]]
 
 
 def test_repeat_table_has_a_column_for_each_seed():

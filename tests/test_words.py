@@ -6,7 +6,7 @@ import pytest
 from some_records import ENSEMBLE, accuracy, ensemble_of
 
 from helpers import figures
-from helpers.evaluation.identity import ORIGINAL
+from helpers.evaluation.model_id import ORIGINAL
 from helpers.evaluation.record import Record
 from helpers.figures import words
 

@@ -1,9 +1,9 @@
 """From answers to numbers: records, intervals and paired tests, sizes of perturbations."""
 
-from helpers.evaluation.identity import ORIGINAL, ModelId
+from helpers.evaluation.model_id import ORIGINAL, ModelId
+from helpers.evaluation.perturbations import check_adversarial, distortion, similarity
 from helpers.evaluation.record import Record, on_itself, one, plain, select
 from helpers.evaluation.records import FOLDERS, Records, read_records, records_name, told
-from helpers.evaluation.similarity import check_adversarial, distortion, similarity
 from helpers.evaluation.statistics import (
     Difference,
     independent_difference,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.evaluation.identity import FIELDS, ModelId
+from helpers.evaluation.model_id import FIELDS, ModelId
 
 # Parameters that mark a record as part of a series: its model and attack occur in the main results too.
 SERIES = frozenset({"sweep", "rung", "shared"})

@@ -21,7 +21,7 @@ from zipfile import BadZipFile
 import numpy as np
 from filelock import FileLock
 
-from helpers.evaluation.identity import ModelId
+from helpers.evaluation.model_id import ModelId
 from helpers.evaluation.record import MODELS, PLACE, Record, told_of
 from helpers.evaluation.statistics import accuracy_values
 from helpers.files import RECORDS, write_atomically

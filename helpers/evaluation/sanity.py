@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from helpers.attacks import ATTACKS
-from helpers.evaluation.identity import ModelId
+from helpers.evaluation.model_id import ModelId
 from helpers.evaluation.record import Record
 from helpers.evaluation.statistics import mcnemar
 

@@ -19,8 +19,8 @@ from scipy.special import softmax
 from helpers.attacks import ATTACKS, named
 from helpers.code import code_digest
 from helpers.defences.bagging import Ensemble
-from helpers.evaluation.identity import ORIGINAL, ModelId
-from helpers.evaluation.similarity import check_adversarial
+from helpers.evaluation.model_id import ORIGINAL, ModelId
+from helpers.evaluation.perturbations import check_adversarial
 from helpers.experiment import making
 from helpers.experiment.pieces import Piece
 from helpers.experiment.subjects import Images, Subject

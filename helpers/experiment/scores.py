@@ -11,10 +11,10 @@ import numpy as np
 from helpers.attacks.robust import WORST
 from helpers.defences.bagging import vote
 from helpers.evaluation import diversity, sanity
-from helpers.evaluation.identity import ModelId
+from helpers.evaluation.model_id import ModelId
+from helpers.evaluation.perturbations import distortion, similarity
 from helpers.evaluation.record import Record
 from helpers.evaluation.records import Records
-from helpers.evaluation.similarity import distortion, similarity
 from helpers.experiment import making
 from helpers.experiment.experiment import Experiment
 from helpers.experiment.subjects import Images, Subject

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from helpers.evaluation.identity import ModelId
+from helpers.evaluation.model_id import ModelId
 from helpers.experiment.pieces import Piece
 
 

@@ -28,13 +28,6 @@ from typing import Any
 
 from helpers.figures.accuracies import costs, curves, grouped_bars, heat_map, matrix, members_figure
 from helpers.figures.diagrams import bagging_diagram, ensemble_diagram
-from helpers.figures.findings import (
-    check_table,
-    sanity_table,
-    slip_table,
-    test_table,
-    verdict_table,
-)
 from helpers.figures.images import before_and_after, gallery, image_grid, magnification
 from helpers.figures.looks import called, grouped, percentages, style, styled
 from helpers.figures.show import show_headlines
@@ -50,6 +43,13 @@ from helpers.figures.tables import (
     variant_table,
 )
 from helpers.figures.training import confusion, distortions, epochs_figure, learning_curves
+from helpers.figures.verdict_tables import (
+    check_table,
+    sanity_table,
+    slip_table,
+    test_table,
+    verdict_table,
+)
 from helpers.figures.words import gains, percent, said, took
 
 NEEDS_KERAS = {

@@ -20,7 +20,7 @@ from PIL import Image
 from scipy.special import softmax
 
 from helpers.attacks import ATTACKS
-from helpers.evaluation.identity import ORIGINAL
+from helpers.evaluation.model_id import ORIGINAL
 from helpers.evaluation.record import Record, select
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """How attacks and models look in every figure, and what all figures share.
 
 Every attack and every model has one colour, marker and hatch in all figures. What they are called stands
-elsewhere: attacks in their table, models in their identity.
+elsewhere: attacks in their table, models in their ModelId.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.attacks import ATTACKS
-from helpers.evaluation.identity import FIELDS, ModelId
+from helpers.evaluation.model_id import FIELDS, ModelId
 from helpers.evaluation.record import Record
 
 WIDTH = 8.0  # inches, of a figure that fills the page's column

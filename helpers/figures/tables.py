@@ -12,7 +12,7 @@ import pandas as pd
 from helpers.attacks import ATTACKS
 from helpers.data import DATASETS
 from helpers.data.dataset import Dataset
-from helpers.evaluation.identity import ModelId
+from helpers.evaluation.model_id import ModelId
 from helpers.evaluation.record import WORST_RUNG, Record, on_itself, plain, select
 from helpers.evaluation.statistics import mcnemar
 from helpers.figures.looks import attacks_of, called, percentages

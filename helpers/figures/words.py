@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from helpers.attacks import ATTACKS
-from helpers.evaluation.identity import ModelId
+from helpers.evaluation.model_id import ModelId
 from helpers.evaluation.record import Record
 from helpers.figures.looks import called, value_of
 from helpers.findings.verdicts import gap, points

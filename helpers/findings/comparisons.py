@@ -11,7 +11,7 @@ import numpy as np
 
 from helpers.attacks import ATTACKS
 from helpers.data import DATASETS
-from helpers.evaluation.identity import ORIGINAL
+from helpers.evaluation.model_id import ORIGINAL
 from helpers.evaluation.record import Record
 from helpers.evaluation.statistics import (
     Difference,

@@ -20,7 +20,7 @@ import pandas as pd
 
 from helpers.attacks import ATTACKS
 from helpers.data import DATASETS
-from helpers.evaluation.identity import FIELDS, ModelId
+from helpers.evaluation.model_id import FIELDS, ModelId
 from helpers.evaluation.record import SERIES, Record
 from helpers.evaluation.records import MODELS, PLACE
 from helpers.evaluation.statistics import Difference

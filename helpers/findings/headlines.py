@@ -8,7 +8,7 @@ from functools import cached_property
 
 from helpers.attacks import ATTACKS
 from helpers.data import DATASETS
-from helpers.evaluation.identity import ORIGINAL, ModelId
+from helpers.evaluation.model_id import ORIGINAL, ModelId
 from helpers.evaluation.record import WORST_RUNG, Record
 from helpers.evaluation.statistics import Difference
 from helpers.findings.evidence import Evidence

@@ -11,7 +11,7 @@ import pandas as pd
 import yaml
 
 from helpers.attacks import ATTACKS
-from helpers.evaluation.identity import ORIGINAL, ModelId
+from helpers.evaluation.model_id import ORIGINAL, ModelId
 from helpers.evaluation.record import Record, select
 from helpers.findings.evidence import ITSELF, Evidence
 from helpers.paths import PROJECT

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from helpers.data import DATASETS
-from helpers.figures.findings import SIGNS, places_shown
+from helpers.figures.verdict_tables import SIGNS, places_shown
 from helpers.findings.verdicts import ABSENT, HOLDS, UNDECIDED, Estimate, Part, Verdict
 from helpers.report import drawings
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from helpers import paths
 from helpers.attacks import ATTACKS
-from helpers.evaluation.identity import ORIGINAL, ModelId
+from helpers.evaluation.model_id import ORIGINAL, ModelId
 from helpers.evaluation.record import WORST_RUNG, Record
 from helpers.evaluation.records import read_records
 from helpers.files import remove_if_empty, write_atomically

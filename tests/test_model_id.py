@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from helpers.evaluation.identity import ORIGINAL, ModelId
+from helpers.evaluation.model_id import ORIGINAL, ModelId
 
 MEMBER = ModelId(kind="member", member=2)
 ENSEMBLE = ModelId(kind="ensemble", n_members=10, combine="probabilities")

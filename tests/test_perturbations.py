@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_models import images
 
-from helpers.evaluation.similarity import check_adversarial, distortion, similarity
+from helpers.evaluation.perturbations import check_adversarial, distortion, similarity
 
 
 @pytest.mark.parametrize("side", [28, 11, 8, 3])

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from helpers.evaluation.identity import ORIGINAL, ModelId
+from helpers.evaluation.model_id import ORIGINAL, ModelId
 from helpers.evaluation.record import WORST_RUNG, Record
 from helpers.evaluation.statistics import accuracy_values
 
