@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md says must be true: its files exist, and its example works."""
+"""What CONTRIBUTING.md and the README's documents say must be true: files exist, examples work."""
 
 import re
 import sys
@@ -38,3 +38,31 @@ def test_its_attack_is_a_whole_attack(monkeypatch):
     with pytest.raises(ValueError, match="epsilon = -1"):
         attack.craft(model, x, y, epsilon=-1)
     assert attack_look("brighten").label == "brightening"
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/using.md", "docs/cluster.md", "CONTRIBUTING.md"]
+)
+def test_links_to_files_lead_somewhere(name):
+    place = PROJECT / name
+    links = re.findall(
+        r"\]\((?!https?:|#)([^)#]+)|src=\"([^\"]+)", place.read_text(encoding="utf-8")
+    )
+    assert [link for link in map("".join, links) if not (place.parent / link).exists()] == []
+
+
+def test_the_readme_is_short():
+    assert len((PROJECT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_the_librarys_use_in_a_script_is_as_described(tmp_path, monkeypatch):
+    (code,) = re.findall(
+        r"```python\n(.*?)```", (PROJECT / "docs" / "using.md").read_text(encoding="utf-8"), re.S
+    )
+    monkeypatch.chdir(tmp_path)
+    linear_model().save("classifier.keras")
+    x, y = images(), np.zeros(12, np.int32)
+    script = {"x": x, "y": y}
+    exec(code, script)
+    assert 0 < np.abs(script["x_adv"] - x).max() <= 0.1 + 1e-6
+    assert script["found"].success.any()
