@@ -13,18 +13,23 @@ fail_set_up() {
   exit 3
 }
 
+FITTING='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
+
 find_python() {
   local candidate
-  for candidate in python3.12 python3.11 python3 python; do
+  for candidate in python3.12 python3.11 python3.13 python3 python; do
     # Run it: a name on the PATH may be a version manager's stand-in for nothing.
-    if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
-        2>/dev/null; then
+    if "$candidate" -c "$FITTING" 2>/dev/null; then
       command -v "$candidate"
       return
     fi
   done
-  fail_set_up "Python 3.11 or 3.12 is needed, and neither is on the PATH." \
-    "Install one of them (for example: apt install python3.11 python3.11-venv), then run again."
+  if command -v uv >/dev/null \
+      && { uv python find --system 3.12 2>/dev/null || uv python install 3.12 >&2 && uv python find --system 3.12; }; then
+    return
+  fi
+  fail_set_up "Python 3.11, 3.12 or 3.13 is needed, and none is on the PATH." \
+    "Install one of them (for example: apt install python3.12 python3.12-venv), then run again."
 }
 
 set_up_stamp() {
@@ -48,7 +53,7 @@ make_environment() {
   local python
   cd "$1"
   if [[ ! -x .venv/bin/python || "$(cat .venv/.set-up 2>/dev/null)" == unfinished ]] \
-      || ! .venv/bin/python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
+      || ! .venv/bin/python -c "$FITTING" \
       || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
     python="$(find_python)"
     [[ -e .venv ]] || rm -f .venv  # a link to nowhere, on which venv fails

@@ -376,7 +376,21 @@ def test_missing_python_is_explained(project, tmp_path):
     broken.chmod(0o755)
     done = bash(f'PATH="{bin_folder}"; find_python', project)
     assert done.returncode == 3
-    assert "Python 3.11 or 3.12 is needed" in done.stderr
+    assert "Python 3.11, 3.12 or 3.13 is needed" in done.stderr
+
+
+def test_uv_makes_a_python_where_there_is_none(project, tmp_path):
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    uv = bin_folder / "uv"
+    made = tmp_path / "made"
+    uv.write_text(
+        f'#!/bin/bash\n[[ $2 == install ]] && echo > "{made}"\n'
+        f'[[ -e "{made}" ]] && echo /home/reader/python3.12\n'
+    )
+    uv.chmod(0o755)
+    done = bash(f'PATH="{bin_folder}"; find_python', project)
+    assert (done.returncode, done.stdout) == (0, "/home/reader/python3.12\n"), done.stderr
 
 
 def fake_python(project: Path) -> None:
