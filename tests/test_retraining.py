@@ -12,11 +12,20 @@ TRAINING = {"batch_size": 32, "learning_rate": 0.01, "patience": 20, "validation
 
 
 @pytest.fixture(scope="module")
-def start():
+def trained():
     x, y = blobs()
     model = small_network()
     training.train(model, x, y, epochs=8, seed=0, **TRAINING)
-    return model.get_weights(), x, y
+    return model, x, y
+
+
+@pytest.fixture
+def start(trained):
+    """Give a copy of the trained model, to be retrained, and its images."""
+    original, x, y = trained
+    model = small_network()
+    model.set_weights(original.get_weights())
+    return model, x, y
 
 
 def fgsm(model, x, y):
@@ -28,9 +37,7 @@ def robust_accuracy(model, x, y):
 
 
 def test_retraining_raises_accuracy_under_its_attack(start):
-    weights, x, y = start
-    model = small_network()
-    model.set_weights(weights)
+    model, x, y = start
     before = robust_accuracy(model, x, y)
     history = adversarial_retrain(model, x, y, attack=fgsm, epochs=12, seed=0, **TRAINING)
     assert len(history["loss"]) == 12
@@ -38,15 +45,14 @@ def test_retraining_raises_accuracy_under_its_attack(start):
 
 
 def test_images_are_made_anew_from_the_current_model_and_kept_apart_from_validation(start):
-    weights, x, y = start
-    model = small_network()
-    model.set_weights(weights)
+    model, x, y = start
     seen = []
 
     def attack(current, x, y):
         seen.append((x.copy(), current.get_weights()[0].copy()))
         return x
 
+    weights = model.get_weights()
     adversarial_retrain(model, x, y, attack=attack, epochs=2, seed=0, **TRAINING)
     rows, validation = training.split_validation(y, 0.2, 0)
     # Before each epoch the training images, after it those that early stopping watches.
@@ -57,9 +63,7 @@ def test_images_are_made_anew_from_the_current_model_and_kept_apart_from_validat
 
 
 def test_a_part_of_the_images_is_drawn_anew_each_epoch(start):
-    weights, x, y = start
-    model = small_network()
-    model.set_weights(weights)
+    model, x, y = start
     seen = []
 
     def attack(current, x, y):
@@ -73,50 +77,43 @@ def test_a_part_of_the_images_is_drawn_anew_each_epoch(start):
 
 
 def test_an_impossible_number_is_refused(start):
-    _, x, y = start
     with pytest.raises(ValueError, match=r"from 0 \(all\) to 240"):
-        adversarial_retrain(
-            small_network(), x, y, attack=fgsm, n_adversarial=241, epochs=1, seed=0, **TRAINING
-        )
+        adversarial_retrain(*start, attack=fgsm, n_adversarial=241, epochs=1, seed=0, **TRAINING)
 
 
-def collected(start, regenerate, **options):
+def collected(trained, start, regenerate, **options):
     """What the attack was called with during a short retraining."""
-    weights, x, y = start
-    model, original = small_network(), small_network()
-    for network in (model, original):
-        network.set_weights(weights)
-    seen = []
+    original, seen = trained[0], []
 
     def attack(current, x, y):
         seen.append((len(x), current.get_weights()[0].copy(), current is original))
         return x
 
     history = adversarial_retrain(
-        model, x, y, attack=attack, start=original, regenerate=regenerate, epochs=2, seed=0,
+        *start, attack=attack, start=original, regenerate=regenerate, epochs=2, seed=0,
         **TRAINING, **options,
     )  # fmt: skip
     assert len(history["loss"]) == 2
     return seen
 
 
-def test_stale_examples_are_made_once_on_the_original_model(start):
-    seen = collected(start, "never")
+def test_stale_examples_are_made_once_on_the_original_model(trained, start):
+    seen = collected(trained, start, "never")
     made = [n for n, _, on_original in seen if on_original]
     assert made == [192]
     # What early stopping watches is always attacked on the model itself.
     assert [n for n, _, on_original in seen if not on_original] == [48, 48]
 
 
-def test_examples_of_each_batch_are_made_on_the_model_as_it_then_stands(start):
-    seen = collected(start, "batch")
+def test_examples_of_each_batch_are_made_on_the_model_as_it_then_stands(trained, start):
+    seen = collected(trained, start, "batch")
     assert [n for n, _, _ in seen] == 2 * ([32] * 6 + [48])
     weights = [w for _, w, _ in seen[:6]]
     assert all((a != b).any() for a, b in itertools.pairwise(weights))
 
 
-def test_impossible_ways_to_regenerate_are_refused(start):
+def test_impossible_ways_to_regenerate_are_refused(trained, start):
     with pytest.raises(ValueError, match="epoch, batch, never"):
-        collected(start, "daily")
+        collected(trained, start, "daily")
     with pytest.raises(ValueError, match="n_adversarial must be 0"):
-        collected(start, "batch", n_adversarial=5)
+        collected(trained, start, "batch", n_adversarial=5)
