@@ -73,10 +73,11 @@ def test_overrides_that_nothing_has_are_refused():
 
 
 def test_runs_are_chosen_by_name_or_chapter():
-    names = [
-        run.name for run in load_profile("quick", only=["03_attacks", "02_models:shapes"]).runs
-    ]
-    assert names == ["03_attacks:digits", "02_models:shapes", "03_attacks:shapes"]
+    everything = [run.name for run in load_profile("quick").runs]
+    only = load_profile("quick", only=["03_attacks", "02_models:shapes"]).runs
+    expected = [name for name in everything if name == "02_models:shapes" or "03_attacks:" in name]
+    assert [run.name for run in only] == expected
+    assert len(expected) > 2
     with pytest.raises(ParameterError, match="no run '03_attacks:mnist'"):
         load_profile("quick", only=["03_attacks:mnist"])
 
