@@ -12,6 +12,7 @@ from helpers import attacks
 from helpers.attacks import Attack
 from helpers.figures.looks import attack_look
 from helpers.paths import PROJECT
+from helpers.report.publish import BEGIN, END
 
 TEXT = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 CODE = re.findall(r"```python\n(.*?)```", TEXT, re.S)
@@ -52,7 +53,9 @@ def test_links_to_files_lead_somewhere(name):
 
 
 def test_the_readme_is_short():
-    assert len((PROJECT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+    results = text[text.index(BEGIN) : text.index(END)]  # as long as the published build has rows
+    assert len(text.splitlines()) - len(results.splitlines()) <= 110
 
 
 def test_the_librarys_use_in_a_script_is_as_described(tmp_path, monkeypatch):

@@ -154,12 +154,13 @@ def results(folder: Path) -> str:
     lines = [
         "",
         f"Profile `{manifest['profile']}`, revision {manifest['revision']}, {manifest['started'][:10]}; "
-        f"[page](reports/{manifest['profile']}/report.html). Accuracy in percent; attacks made on the "
-        "tested model unless said.",
-        "",
-        *table(records),
+        f"[page](reports/{manifest['profile']}/report.html).",
         "",
         *(f"* {getattr(text, 'striptags', lambda text=text: text)()}" for text in said(records)),
+        "",
+        "Accuracy in percent; attacks made on the tested model unless said:",
+        "",
+        *table(records),
         "",
     ]
     return "\n".join(lines) + "\n"
