@@ -25,7 +25,7 @@ from helpers.experiment import making
 from helpers.experiment.pieces import Piece
 from helpers.experiment.subjects import Images, Subject
 from helpers.experiment.workbench import Workbench
-from helpers.models import networks
+from helpers.models import answers, networks
 
 # Far enough for no seed that anyone sets to meet another team's.
 TEAM_SEED = 1_000_003
@@ -242,10 +242,11 @@ class Experiment(Workbench):
             bound = settings["epsilon"] if row.bounded else None
             check_adversarial(x, made["x_adv"], epsilon=bound)
             if source is not None:
-                share = float(made["zero_gradients"])
-                self._zero[source.identity] = share > 0 and (
-                    f"{source.id}: the gradient is zero in every pixel of {share:.0%} of the images"
-                )
+                for loss, share in zip(answers.SLOPES, made["zero_gradients"], strict=True):
+                    self._zero[source.identity, loss] = bool(share > 0) and (
+                        f"{source.id}: the gradient of {loss.replace('_', '-')} is zero in every pixel "
+                        f"of {share:.0%} of the images that are right"
+                    )
             return made
 
         spec = self._spec("attacked", attack=attack, source=told, **changes)

@@ -140,20 +140,21 @@ def images(
     Returns
     -------
     dict
-        ``x_adv`` and ``success``, as in :class:`helpers.attacks.inputs.Crafted`; ``zero_gradients``, the
-        share of the first test images on which the attacked model's gradient is zero; of several attacks
-        in turn also ``broken_by`` (:class:`helpers.attacks.robust.Robust`).
+        ``x_adv`` and ``success``, as in :class:`helpers.attacks.inputs.Crafted`; ``zero_gradients``,
+        on which shares of the first test images the attacked model's gradients are zero
+        (:func:`helpers.models.answers.vanishing_gradients`); of several attacks in turn also
+        ``broken_by`` (:class:`helpers.attacks.robust.Robust`).
     """
     row, data = ATTACKS[attack], experiment.data
     rows = row.rows(experiment.p, len(data.y_test))
-    model, title, share = None, row.label, 0.0
+    model, title, shares = None, row.label, np.zeros(len(answers.SLOPES))
     if source is not None:
         subject = experiment.subject(source)
         model, title = subject.model, f"{row.label} on {subject.id}"
-        share = answers.vanishing_gradients(model, data.x_test, data.y_test)
+        shares = answers.vanishing_gradients(model, data.x_test, data.y_test)
     made = row.craft(model, data.x_test[rows], data.y_test[rows], progress=title, **settings)
     told = {"broken_by": made.broken_by} if hasattr(made, "broken_by") else {}
-    return told | {"x_adv": made.x_adv, "success": made.success, "zero_gradients": np.array(share)}
+    return told | {"x_adv": made.x_adv, "success": made.success, "zero_gradients": shares}
 
 
 def logits(experiment, *, model: dict[str, Any], attacked: dict[str, Any]) -> dict[str, np.ndarray]:

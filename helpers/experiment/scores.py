@@ -109,6 +109,7 @@ class Scores:
         return self.records.add(
             "repeat", model=id, attack=images.attack, made_on=images.made_on,
             parameters=images.parameters, values={"accuracy": float(right.mean()), "n": len(right)},
+            arrays={"correct": right},
         )  # fmt: skip
 
     def followed(self, subject: Subject) -> dict[str, float]:

@@ -43,7 +43,7 @@ class Workbench:
         self.workshop = making.Workshop()
         # By identity: models in memory, and warnings about their gradients and their answers.
         self._models: dict[str, tuple[keras.Model, dict[str, Any]]] = {}
-        self._zero: dict[str, str | bool] = {}
+        self._zero: dict[tuple[str, str], str | bool] = {}
         self._repeats: dict[str, str | bool] = {}
         self._first: dict[Any, keras.Model] = {}  # whose compiled calls the others of a kind share
 

@@ -12,18 +12,33 @@ from helpers.models import gradients
 
 # How many images tell.
 SAMPLE = 64
+# Losses whose gradients are looked at.
+SLOPES = ("cross_entropy", "dlr")
 # Two calls on the same images may differ by this much in a logit, for rounding.
 REPEATABLE = 1e-3
 ROUNDING = 1e-5  # of a probability
 
 
-def vanishing_gradients(model: keras.Model, x: np.ndarray, y: np.ndarray) -> float:
-    """Share of the first images whose cross-entropy gradient is zero in every pixel.
+def vanishing_gradients(model: keras.Model, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Of the first images, those right: which share has a gradient that is zero in every pixel.
 
-    An attack that follows such a gradient does nothing, and its failure says nothing.
+    An attack that follows such a gradient does nothing, and its failure says nothing. Cross-entropy's
+    vanishes where a softmax saturates, while that of DLR, which no scaling of the logits changes, may
+    still lead somewhere (Croce & Hein 2020, arXiv 2003.01690).
+
+    Returns
+    -------
+    shares
+        One for each of `SLOPES`; NaN for a loss that needs more classes, and where no image is right.
     """
-    slopes = gradients.loss_and_gradient(model)(x[:SAMPLE], y[:SAMPLE])[1]
-    return float((np.abs(slopes).reshape(len(slopes), -1).max(-1) == 0).mean())
+    right, shares = gradients.logits(model, x[:SAMPLE]).argmax(-1) == y[:SAMPLE], []
+    for loss in SLOPES:
+        if model.output_shape[-1] < gradients.FEWEST_CLASSES.get(loss, 2) or not right.any():
+            shares.append(np.nan)
+            continue
+        slopes = gradients.loss_and_gradient(model, loss)(x[:SAMPLE][right], y[:SAMPLE][right])[1]
+        shares.append((np.abs(slopes).reshape(len(slopes), -1).max(-1) == 0).mean())
+    return np.array(shares)
 
 
 def repeats(model: keras.Model, x: np.ndarray, logits: np.ndarray) -> bool:
