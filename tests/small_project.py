@@ -36,7 +36,7 @@ VOCABULARY = {
 }
 REPORT_ITEMS = ("figure-1", "figure-2", "table-1")
 IN_PLACE = {"CHAPTERS": CHAPTERS, "FINDINGS": CHAPTERS[-1], "VOCABULARY": VOCABULARY,
-            "REPORT_ITEMS": REPORT_ITEMS}  # fmt: skip
+            "REPORT_ITEMS": REPORT_ITEMS, "IMPORTED": ()}  # fmt: skip
 
 PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M/w"

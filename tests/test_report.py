@@ -741,7 +741,7 @@ def test_a_failing_cell_stops_the_build(built):
     failed = built.output / "notebooks" / "02_models-digits.failed.ipynb"
     assert f"executed notebook: {failed}" in done.stderr
     assert "size is too good" in failed.read_text()
-    assert "[3/4]" not in done.stderr
+    assert "09_findings" not in done.stderr
     assert not (built.output / "report.html").exists()
     assert "Report:" not in done.stdout
     made = json.loads((built.output / "manifest.json").read_text())
@@ -816,7 +816,9 @@ def test_a_killed_build_is_gone_on_with(sandbox, number, code):
     output = sandbox.root / "build" / "pair"
     with sandbox.start(*arguments) as process:
         assert wait_for(lambda: (output / "pid").exists() and (output / "pid").read_text())
+        assert wait_for((output / "notebooks" / "01_data.ipynb").exists)
         kernel = psutil.Process(int((output / "pid").read_text()))
+        all_of_it = psutil.Process(process.pid).children(recursive=True)
         begun = time.monotonic()
         process.send_signal(number)
         said = process.communicate(timeout=30)[1]
@@ -830,6 +832,8 @@ def test_a_killed_build_is_gone_on_with(sandbox, number, code):
     done = sandbox.run(*arguments)  # at once: it waits for the orphaned kernel by itself
     assert done.returncode == 0, done.stderr
     assert wait_for(lambda: not kernel.is_running() or kernel.status() == "zombie", 0.1)
+    _, alive = psutil.wait_procs(all_of_it, 10)
+    assert all(one.status() == psutil.STATUS_ZOMBIE for one in alive)
     assert re.search(r"01_data +reused", done.stderr)
     assert not select(read_records(output), quantity="half")
     assert len(select(read_records(output), quantity="accuracy")) == 1

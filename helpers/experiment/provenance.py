@@ -45,12 +45,16 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def cores() -> int:
+    """How many of the machine's cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 def threads() -> int:
     """How many threads an operation of TensorFlow may take."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     given = os.environ.get(THREADS, "")
-    return int(given) if given.isdigit() and int(given) else cores
+    return int(given) if given.isdigit() and int(given) else cores()
 
 
 @cache

@@ -15,8 +15,8 @@ from helpers.files import write_atomically
 from helpers.profiles import Run
 from helpers.report import manifest, running, stamps
 from helpers.report.earlier import earlier_build
-from helpers.report.kernel import ChapterFailed
-from helpers.report.output import locked
+from helpers.report.kernel import ChapterFailed, split_off
+from helpers.report.output import KERNELS, locked
 from helpers.report.owned import clear, remove_left_overs, remove_run
 from helpers.report.plan import Job, why
 from helpers.report.progress import Progress, duration
@@ -194,7 +194,7 @@ def build(job: Job, stream: TextIO) -> int:
         try:
             past = _begin(job, record)
             write = _writer(job, record)
-            with _signals():
+            with _signals(), split_off(job.output.log(KERNELS)):
                 failures = _execute_all(job, record, past, write, stream)
                 if engine:
                     record["workers"] = engine.peak_memory()

@@ -19,8 +19,12 @@ import psutil
 
 from helpers import paths
 from helpers.code import ONEDNN
+from helpers.report.fork_server import ForkServer, possible
 
 KERNEL = "python3"
+
+# What most chapters import; none of it computes anything while it is imported.
+IMPORTED = ("helpers.figures", "helpers.experiment.experiment", "helpers.experiment.scores")
 
 # Variables of the caller's, by how they begin, that change results or what runs; and those of them that
 # only spread the work, or that the stamps and the store know.
@@ -139,6 +143,74 @@ def kill_all() -> None:
             os.kill(manager.provisioner.pid, signal.SIGKILL)
 
 
+class _Nursery:
+    """The process that kernels are split off from, started anew where it died or the library changed."""
+
+    def __init__(self, home: Path, log: Path):
+        self.env, self.log = environment(home), log
+        self._server: ForkServer | None = None
+        self._changing = threading.Lock()
+        self.outgrown: list[ForkServer] = []  # kernels of theirs may still be at work
+
+    def server(self) -> ForkServer:
+        with self._changing:
+            if self._server is None or not self._server.fits():
+                if self._server is not None:
+                    self.outgrown.append(self._server)
+                self._server = ForkServer(IMPORTED, self.env, self.log)
+            return self._server
+
+    def close(self) -> None:
+        for server in filter(None, (*self.outgrown, self._server)):
+            server.close()
+
+
+@contextmanager
+def split_off(log: Path) -> Iterator[None]:
+    """Split the kernels that are started meanwhile off one process, where that is possible.
+
+    Parameters
+    ----------
+    log
+        File for what that process prints itself.
+    """
+    global _nursery
+    if not possible():
+        yield
+        return
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="kernels-", ignore_cleanup_errors=True) as home:
+        _nursery = _Nursery(Path(home), log)
+        try:
+            yield
+        finally:
+            _nursery.close()
+            _nursery = None
+
+
+_nursery: _Nursery | None = None
+
+
+def _splitting(manager: Any, nursery: _Nursery) -> Any:
+    """Let a kernel manager split its kernel off, instead of starting it."""
+    from jupyter_client.provisioning import LocalProvisioner
+
+    class Splitting(LocalProvisioner):
+        async def launch_kernel(self, cmd, **kwargs):
+            self.process = nursery.server().fork(
+                cmd,
+                kwargs["env"],
+                str(kwargs["cwd"]),
+                kwargs["stdout"].fileno(),
+                kwargs["pass_fds"][0],
+            )
+            self.pid = self.pgid = self.process.pid
+            self.cwd = kwargs["cwd"]
+            return self.connection_info
+
+    return Splitting(kernel_id=manager.kernel_id, kernel_spec=manager.kernel_spec, parent=manager)
+
+
 @contextmanager
 def kernel(log: TextIO, lock: Path) -> Iterator[Any]:
     """Start a kernel of this interpreter, and stop it whatever happens.
@@ -164,6 +236,8 @@ def kernel(log: TextIO, lock: Path) -> Iterator[Any]:
         try:
             with lock.open("ab") as held:
                 fcntl.flock(held, fcntl.LOCK_SH)
+                if _nursery is not None:
+                    manager.provisioner = _splitting(manager, _nursery)
                 manager.start_kernel(
                     stdout=log,
                     stderr=log,

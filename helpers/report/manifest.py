@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
-import os
 import platform
 from collections.abc import Iterable, Mapping
 from importlib import metadata
@@ -16,7 +15,7 @@ import psutil
 from helpers.code import onednn
 from helpers.evaluation.record import select
 from helpers.evaluation.records import read_table
-from helpers.experiment.provenance import now, processor, revision
+from helpers.experiment.provenance import cores, now, processor, revision
 from helpers.files import write_atomically
 from helpers.profiles import Profile, Run
 from helpers.report.output import FORMAT, Output
@@ -39,11 +38,10 @@ def versions() -> dict[str, str | None]:
 
 
 def machine() -> dict[str, Any]:
-    affinity = getattr(os, "sched_getaffinity", None)
     return {
         "platform": platform.platform(),
         "cpu": processor(),
-        "cores": len(affinity(0)) if affinity else os.cpu_count(),
+        "cores": cores(),
         "memory_mib": round(psutil.virtual_memory().total / 2**20),
     }
 

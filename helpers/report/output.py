@@ -19,6 +19,7 @@ from helpers.parameters import ParameterError, validate
 from helpers.profiles import Run
 from helpers.vocabulary import CHAPTERS
 
+KERNELS = "kernels"  # name of the log of what they are split off from
 FORMAT = "adversarial-examples-report build 1"
 ORPHAN_SECONDS = 15.0
 

@@ -14,7 +14,7 @@ from helpers.experiment import sharing
 from helpers.parameters import ParameterError
 from helpers.profiles import Run
 from helpers.report import stamps
-from helpers.report.output import Output, is_slug
+from helpers.report.output import KERNELS, Output, is_slug
 
 OWN = ("notebooks", "records", "logs", "figures", "tables", "store")
 DRAWN = r"(?:figure|table)-\d+[\w-]*"
@@ -122,7 +122,7 @@ def clear(output: Output, slugs: Iterable[str]) -> None:
     """
     for slug in slugs:
         remove_run(output, slug)
-    _unlink(output, output.page, output.rejected)
+    _unlink(output, output.page, output.rejected, output.log(KERNELS))
     if output.store in _own_folders(output):
         _clear_store(output.store)
     for folder in _own_folders(output):

@@ -12,11 +12,13 @@ import yaml
 
 from helpers import paths
 from helpers.data import DATASETS
+from helpers.experiment.provenance import cores
 from helpers.files import trouble
 from helpers.parameters import ParameterError
 from helpers.profiles import Profile, Run, load_profile, parse_set
 from helpers.report import stamps
 from helpers.report.earlier import check_folder
+from helpers.report.kernel import memory_limit
 from helpers.report.output import Output, given_folder
 
 # Parameters that an option of their own sets, or that say which run it is.
@@ -30,7 +32,11 @@ OWN_OPTION = {
 }
 
 
-MOST_KERNELS = 4  # of a gigabyte each
+MOST_KERNELS = 4  # beside workers, for whom they wait
+KERNELS = (
+    2  # where they do the work: one alone leaves a core idle while it starts, draws and compiles
+)
+KERNEL_MEMORY = 4 * 2**30  # bytes that one of them may take
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,10 @@ class Job:
 
     @property
     def at_once(self) -> int:
-        """How many chapters run side by side: those that wait for workers take no processor."""
-        return min(self.workers, MOST_KERNELS) if not self.cluster else MOST_KERNELS
+        """How many chapters run side by side."""
+        if self.workers or self.cluster:
+            return min(self.workers or MOST_KERNELS, MOST_KERNELS)
+        return max(1, min(KERNELS, cores(), memory_limit() // KERNEL_MEMORY))
 
     def data_path(self, run: Run) -> Path:
         return self.data_dir or paths.project_path(run.parameters["data_dir"])

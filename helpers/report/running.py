@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Collection, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -123,28 +123,35 @@ def one_after_the_other(job: Job, progress: Progress) -> Iterator[Ended]:
 
 def side_by_side(job: Job, progress: Progress) -> Iterator[Ended]:
     """Run some at once, the findings when all others have ended; after a failure, begin no more."""
-    stopping = Event()
-    waves = [], []
-    for run in job.runs():
-        waves[run.chapter == stamps.FINDINGS].append(run)
+    stopping, left, under_way = Event(), job.runs(), dict[Future[Ended], Run]()
     pool = ThreadPoolExecutor(job.at_once)
     try:
         with contextlib.chdir(paths.PROJECT):  # as papermill does, for all threads
-            for wave in waves:
-                left = [pool.submit(_one, job, run, progress, stopping) for run in wave]
-                for future in as_completed(left):
-                    if future.cancelled():
-                        continue
+            while left or under_way:
+                while len(under_way) < job.at_once and (run := _next(left, under_way.values())):
+                    left.remove(run)
+                    under_way[pool.submit(_one, job, run, progress, stopping)] = run
+                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    del under_way[future]
                     ended = future.result()
                     yield ended
                     if ended.failure and not job.keep_going:
-                        for other in left:
-                            other.cancel()
-                        waves[1].clear()
+                        left.clear()
     finally:
         stopping.set()
+        pool.shutdown(wait=False, cancel_futures=True)
         kill_all()
-        pool.shutdown(cancel_futures=True)
+        while wait(under_way, timeout=0.2).not_done:
+            kill_all()  # a kernel that was just being started
+
+
+def _next(left: list[Run], under_way: Collection[Run]) -> Run | None:
+    """What begins next: if there is one, a run whose data, and so whose pieces, no other works on."""
+    busy = {run.dataset for run in under_way}
+    ready = [run for run in left if run.chapter != stamps.FINDINGS]
+    if not ready and not under_way:
+        ready = left
+    return next((run for run in ready if run.dataset not in busy), next(iter(ready), None))
 
 
 @contextmanager
