@@ -1,5 +1,7 @@
 """Pieces on Dask's workers, on loopback: the same as without, whatever dies meanwhile."""
 
+import asyncio
+import concurrent.futures
 import json
 import os
 import signal
@@ -7,6 +9,7 @@ import threading
 import time
 from dataclasses import replace
 
+import dask
 import numpy as np
 import pytest
 
@@ -235,6 +238,31 @@ def test_a_schedulers_file_names_its_address(tmp_path):
         trust.address_of(str(file))
     file.write_text(json.dumps({"address": "tcp://127.0.0.1:8786"}))
     assert trust.address_of(str(file)) == "tcp://127.0.0.1:8786"
+
+
+def test_a_cluster_over_tls_wants_certificates(tmp_path):
+    with pytest.raises(trust.EngineError, match=r"none are set.*CLIENT__CERT"):
+        engine.Engine("tls://127.0.0.1:9")
+    there_is_none = dask.config.set({"distributed.comm.tls.ca-file": str(tmp_path / "ca.pem")})
+    with there_is_none, pytest.raises(trust.EngineError, match="wants certificates"):
+        engine.Engine("tls://127.0.0.1:9")
+
+
+@pytest.mark.slow
+def test_a_lost_scheduler_is_named(tmp_path, monkeypatch):
+    """What is raised by the client is not always of the same kind."""
+    with engine.local(1) as address:
+        asked = engine.Engine(address)
+    monkeypatch.setattr(asked.client, "scheduler_info", lambda: {"workers": {}})
+    (piece,) = experiment(tmp_path).member(1).pieces
+    for error in (concurrent.futures.CancelledError(), asyncio.CancelledError(), OSError()):
+
+        def lost(*_, error=error, **__):
+            raise error
+
+        monkeypatch.setattr(engine, "wait", lost)
+        with pytest.raises(trust.EngineError, match=r"is gone.*the same command goes on"):
+            asked._wait({piece.identity: None}, engine.PiecesLine([piece], {piece.identity: 1.0}))
 
 
 def test_where_no_scheduler_answers_it_is_said(monkeypatch):

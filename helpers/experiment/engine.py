@@ -6,13 +6,14 @@ folder, which the workers and whoever asks must share.
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import contextlib
 import hashlib
 import logging
 import os
 import sys
 import uuid
-from asyncio import CancelledError
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -20,12 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 import dask
 from distributed import Client, Future, LocalCluster, get_worker, wait
+from distributed.security import Security
 
 from helpers.experiment import costs, sharing
-from helpers.experiment.pieces import SCHEDULER, Piece, in_order
-from helpers.experiment.pieces_line import PiecesLine
+from helpers.experiment.pieces import SCHEDULER, Piece
+from helpers.experiment.pieces_line import PiecesLine, failures
 from helpers.experiment.schedule import priorities
-from helpers.experiment.trust import EngineError, address_of, differences, fingerprint
+from helpers.experiment.trust import EngineError, Trouble, address_of, differences, fingerprint
 
 if TYPE_CHECKING:
     from helpers.experiment.experiment import Experiment
@@ -39,21 +41,15 @@ LOOK = 1.0  # seconds between two looks at what is under way
 TRIES = 3  # of a piece whose worker is in trouble, each time without the workers that were
 REMEDY = "start workers from this project's own environment (.venv), at the same revision"
 TASK = "make-"
+CERTIFICATES = [
+    f"DASK_DISTRIBUTED__COMM__TLS__{name}" for name in ("CA_FILE", "CLIENT__CERT", "CLIENT__KEY")
+]
+# What Dask raises of futures whose scheduler is gone: either of the two, by where it notices.
+CANCELLED = (asyncio.CancelledError, concurrent.futures.CancelledError)
 
 
 class PieceError(ValueError):
     """Pieces could not be made: says which, why, and what waited for them."""
-
-
-class Trouble(RuntimeError):
-    """What went wrong is the worker's and not the piece's: a full disk, a lack of memory."""
-
-    def __init__(self, worker: str, error: str):
-        super().__init__(worker, error)
-        self.worker, self.error = worker, error
-
-    def __str__(self) -> str:
-        return f"{self.error} (on {self.worker})"
 
 
 @contextlib.contextmanager
@@ -124,6 +120,22 @@ def _peak_memory() -> int:
 # Who asks ---------------------------------------------------------------------------------------
 
 
+def _check_certificates(address: str) -> None:
+    """Dask without certificates would first fail in a thread of its own, and then wait for it."""
+    try:
+        if (
+            not address.startswith("tls:")
+            or Security().get_connection_args("client")["ssl_context"]
+        ):
+            return
+        wrong = "none are set"
+    except OSError as error:  # no such file, or no certificate
+        wrong = str(error)
+    raise EngineError(
+        f"{address} wants certificates ({wrong}): set {', '.join(CERTIFICATES)} (docs/cluster.md)"
+    )
+
+
 class Engine:
     """The workers of a cluster.
 
@@ -140,6 +152,7 @@ class Engine:
 
     def __init__(self, address: str):
         self.address = address_of(address)
+        _check_certificates(self.address)
         try:
             self.client = Client(self.address, timeout=PATIENCE, set_as_default=False)
             self.client.wait_for_workers(1, timeout=PATIENCE)
@@ -216,7 +229,7 @@ class Engine:
             if isinstance(error, EngineError):
                 raise error
         if failed:
-            raise PieceError(_told(failed, wanted))
+            raise PieceError(failures(failed, wanted))
 
     def _submit(self, wanted, digest, store, first, attempt, troubled) -> dict[str, Future]:
         expected, futures = fingerprint(), {}
@@ -243,9 +256,9 @@ class Engine:
                 for identity in ended:
                     line.done(identity)
                     if left.pop(identity).status in ("cancelled", "lost"):
-                        raise CancelledError
+                        raise asyncio.CancelledError
                 line.show(self._under_way(), len(self.client.scheduler_info()["workers"]))
-        except (CancelledError, OSError, RuntimeError) as error:
+        except (*CANCELLED, OSError, RuntimeError) as error:
             raise EngineError(
                 f"the scheduler at {self.address} is gone ({type(error).__name__}); all that was "
                 "finished is in the store: start it again, and the same command goes on"
@@ -264,7 +277,7 @@ class Engine:
         """Each ``worker`` and its ``peak_memory_mib``; nothing of a cluster that is gone."""
         try:
             found = self.client.run(_peak_memory)
-        except (OSError, TimeoutError, CancelledError):
+        except (*CANCELLED, OSError, TimeoutError):
             return []
         return [{"worker": worker, "peak_memory_mib": found[worker]} for worker in sorted(found)]
 
@@ -280,25 +293,6 @@ def _key(piece: Piece, store: Path, attempt: int) -> str:
     """
     asked = f"{store}\n{piece.request}\n{dict(piece.request.parameters)}\n{attempt}"
     return f"{TASK}{piece.file_name}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
-
-
-def _told(failed: Mapping[str, BaseException], wanted: Iterable[Piece]) -> str:
-    """Say which pieces failed by themselves, why, and which only waited for them."""
-    lines = []
-    broken = [piece for piece in wanted if piece.identity in failed]
-    for piece in broken:
-        if any(needed.identity in failed for needed in piece.needs):
-            continue
-        waited = [
-            other.name
-            for other in broken
-            if any(needed.identity == piece.identity for needed in in_order(other.needs))
-        ]
-        error = failed[piece.identity]
-        told = str(error) if isinstance(error, Trouble) else f"{type(error).__name__}: {error}"
-        after = f"; {len(waited)} waited for it: {', '.join(waited)}" if waited else ""
-        lines.append(f"{piece.name} could not be made: {told}{after}")
-    return "\n".join(lines)
 
 
 @cache

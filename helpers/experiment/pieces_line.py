@@ -1,4 +1,4 @@
-"""One line that tells how far the making of pieces is."""
+"""One line that tells how far the making of pieces is, and what could not be made."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TextIO
 
-from helpers.experiment.pieces import Piece
+from helpers.experiment.pieces import Piece, in_order
+from helpers.experiment.trust import Trouble
 
 BETWEEN = 1.0  # seconds between two looks at it
 
@@ -64,3 +65,22 @@ class PiecesLine:
         self.stream.write("\r" + text.ljust(self.length))  # over all of what stood there
         self.stream.flush()
         self.length = len(text)
+
+
+def failures(failed: Mapping[str, BaseException], wanted: Iterable[Piece]) -> str:
+    """Say which pieces failed by themselves, why, and which only waited for them."""
+    lines = []
+    broken = [piece for piece in wanted if piece.identity in failed]
+    for piece in broken:
+        if any(needed.identity in failed for needed in piece.needs):
+            continue
+        waited = [
+            other.name
+            for other in broken
+            if any(needed.identity == piece.identity for needed in in_order(other.needs))
+        ]
+        error = failed[piece.identity]
+        told = str(error) if isinstance(error, Trouble) else f"{type(error).__name__}: {error}"
+        after = f"; {len(waited)} waited for it: {', '.join(waited)}" if waited else ""
+        lines.append(f"{piece.name} could not be made: {told}{after}")
+    return "\n".join(lines)

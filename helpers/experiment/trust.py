@@ -22,6 +22,17 @@ class EngineError(ValueError):
     """A cluster that cannot be reached, is not to be trusted, or has workers that do not fit."""
 
 
+class Trouble(RuntimeError):
+    """What went wrong is the worker's and not the piece's: a full disk, a lack of memory."""
+
+    def __init__(self, worker: str, error: str):
+        super().__init__(worker, error)
+        self.worker, self.error = worker, error
+
+    def __str__(self) -> str:
+        return f"{self.error} (on {self.worker})"
+
+
 def address_of(given: str) -> str:
     """Read an address, or the file that a scheduler wrote, and refuse what is open to a network.
 
