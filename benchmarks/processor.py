@@ -28,7 +28,7 @@ FOREIGN = ("TF_", "ONEDNN_", "OMP_", "DNNL_")
 
 
 def measure(n: int) -> dict[str, float | str]:
-    """Train the report's network for MNIST on `n` random images, and attack it; digests, and seconds for each."""
+    """Train Table 2's network on `n` random images, and attack it; digests, and seconds for each."""
     from helpers.attacks.steps import bim
     from helpers.models import networks, training
 
