@@ -884,14 +884,13 @@ def test_quick_results_are_plausible(quick_build):
         return found[0].values["accuracy"]
 
     assert accuracy("digits", "none") > 0.95
-    assert 0.6 < accuracy("shapes", "none") < 0.95  # of networks half as wide as the report's
+    assert 0.75 < accuracy("shapes", "none") < 0.95
     assert accuracy("tiny_shapes", "none") > 0.7
     for dataset in ("digits", "shapes", "tiny_shapes"):
         assert accuracy(dataset, "bim") <= accuracy(dataset, "fgsm") + 0.05
         assert accuracy(dataset, "bim") < accuracy(dataset, "none") - 0.2
-        # A few values of c and iterations are enough for small networks only; of tiny_shapes a handful
-        # of images is attacked.
-        assert accuracy(dataset, "lbfgs") < (0.6 if dataset == "tiny_shapes" else 0.1)
+        # A few values of c and iterations are enough for small networks only.
+        assert accuracy(dataset, "lbfgs") < (0.5 if dataset == "tiny_shapes" else 0.1)
     assert accuracy("digits", "noise") > accuracy("digits", "fgsm") + 0.1
 
 
