@@ -105,7 +105,7 @@ def boxes(figure, kind):
     return [part.get_window_extent() for part in kind if part.get_text()]
 
 
-@pytest.mark.parametrize("n_groups", [2, 4, 8])
+@pytest.mark.parametrize("n_groups", [2, 4, 6])
 def test_bar_labels_do_not_overlap(n_groups):
     groups = {
         f"a model with a long name {k}": [
@@ -118,6 +118,35 @@ def test_bar_labels_do_not_overlap(n_groups):
     for kind in (axes.texts, axes.get_xticklabels()):
         found = sorted(boxes(figure, kind), key=lambda box: box.x0)
         assert all(one.x1 <= other.x0 for one, other in pairwise(found))
+
+
+@pytest.mark.parametrize(("n_groups", "narrow"), [(1, False), (8, False), (3, True)])
+def test_what_has_no_room_for_bars_stands_in_rows(n_groups, narrow):
+    groups = {
+        f"model {k}": [accuracy(a, 10 * k + 100) for a in ("none", "fgsm", "bim", "pgd")]
+        for k in range(n_groups)
+    }
+    figure = figures.grouped_bars(groups)
+    figure = figure.narrow() if narrow else figure
+    (axes,) = figure.axes
+    assert not axes.patches
+    assert len(axes.containers) == 4 * n_groups
+    names = [f"model {k}" for k in range(n_groups)] if n_groups > 1 else []
+    values = [f"{50 + 5 * k:.1f}" for k in range(n_groups) for _ in range(4)]
+    assert sorted(t.get_text() for t in axes.texts) == sorted(names + values)
+    assert [t.get_text() for t in axes.get_yticklabels()][:3] == ["no attack", "FGSM", "BIM"]
+
+
+def test_small_epsilons_have_room():
+    sizes = [0.0, 0.01, 0.02, 0.05, 0.1, 0.5]
+    figure = figures.curves(
+        {"fgsm": [accuracy("fgsm", 100, epsilon=e) for e in sizes]}, x="epsilon", xlabel="ε"
+    )
+    axes = figure.axes[0]
+    assert axes.transData.transform((0.125, 0))[0] - axes.transData.transform((0, 0))[
+        0
+    ] == pytest.approx(axes.bbox.width / 2, rel=0.1)
+    assert [t.get_text() for t in axes.get_xticklabels()][-2:] == ["0.1", "0.5"]
 
 
 def test_matrix_writes_each_cell():

@@ -102,10 +102,13 @@ def test_a_card_says_why_and_is_not_long():
 
 
 def test_intervals_name_every_estimate_and_its_range():
-    rows = [("FGSM", Estimate("FGSM", 4.0, 2.0, 6.0, -3.0, 3.0))]
+    long = "a label that is longer than one line"
+    rows = [(name, Estimate(name, 4.0, 2.0, 6.0, -3.0, 3.0)) for name in ("FGSM", long)]
     drawn = str(drawings.intervals(rows))
     assert "FGSM: +4.0 [+2.0, +6.0]" in drawn
     assert ">−3<" in drawn
+    assert ">a label that is longer<" in drawn
+    assert ">than one line<" in drawn
     assert needed(rows[0][1]) == "−3 to 3"
     assert rows[0][1].verdict == UNDECIDED
 

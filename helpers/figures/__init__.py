@@ -26,7 +26,8 @@ layers is loaded when asked for, since TensorFlow takes seconds.
 from importlib import import_module
 from typing import Any
 
-from helpers.figures.accuracies import costs, curves, grouped_bars, heat_map, matrix, members_figure
+from helpers.figures.accuracies import costs, curves, heat_map, matrix, members_figure
+from helpers.figures.bars import grouped_bars
 from helpers.figures.diagrams import bagging_diagram, ensemble_diagram
 from helpers.figures.images import before_and_after, gallery, image_grid, magnification
 from helpers.figures.looks import called, grouped, percentages, style, styled

@@ -10,22 +10,18 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
-from matplotlib.patheffects import withStroke
-from matplotlib.ticker import MaxNLocator
 
 from helpers.evaluation.record import Record
 from helpers.figures.looks import (
-    LETTER,
-    WIDTH,
-    attack_look,
+    adapting,
     attacks_of,
     called,
+    full_width,
+    is_narrow,
     legend_above,
     looks,
     percent_axis,
     percentages,
-    styled,
     value_of,
 )
 from helpers.rounding import rounded
@@ -52,7 +48,7 @@ def _lines(axes: Axes, series: Groups, x: str) -> list:
         axes.fill_between(at, low, high, color=look.colour, alpha=0.15, linewidth=0)
         handles.append(
             axes.errorbar(
-                at, accuracy, yerr=_reach(accuracy, low, high), label=look.label,
+                at, accuracy, yerr=reach(accuracy, low, high), label=look.label,
                 color=look.colour, marker=look.marker, linestyle=look.line,
                 elinewidth=0.9, capsize=2, clip_on=False, zorder=3,
             )
@@ -60,12 +56,12 @@ def _lines(axes: Axes, series: Groups, x: str) -> list:
     return handles
 
 
-def _reach(accuracy: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def reach(accuracy: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Turn the ends of intervals into matplotlib's distances, none below 0 by rounding."""
     return np.maximum([accuracy - low, high - accuracy], 0)
 
 
-@styled
+@adapting
 def curves(
     series: Groups,
     *,
@@ -91,13 +87,19 @@ def curves(
     levels
         Further accuracies, of 1, by name, such as those that the report prints; drawn as lines across.
     """
-    figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
+    figure = Figure(figsize=(full_width(), 3.8 if is_narrow() else 4.4), layout="constrained")
     axes = figure.subplots()
     handles = _lines(axes, series, x)
     percent_axis(axes, ylabel)
     axes.set_xlabel(xlabel)
-    if all(float(value_of(r, x)).is_integer() for records in series.values() for r in records):
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    places = sorted({float(value_of(r, x)) for records in series.values() for r in records})
+    if all(place.is_integer() for place in places):
+        _whole_ticks(axes, places)
+    elif places[0] >= 0 and places[-1] > 5 * places[len(places) // 2]:
+        # Most was measured at small values, where most happens: square roots give them room.
+        axes.set_xscale("function", functions=(lambda v: np.sqrt(np.maximum(v, 0)), np.square))
+        axes.set_xticks(_apart(places), [f"{place:g}" for place in _apart(places)])
+        axes.set_xlim(left=0 if places[0] == 0 else None)
     if chance is not None:
         line = axes.axhline(100 * chance, color="#666666", linestyle=":", linewidth=1.2)
         line.set_label(f"guessing ({100 * chance:g} %)")
@@ -112,7 +114,24 @@ def curves(
     return figure
 
 
-@styled
+def _whole_ticks(axes: Axes, places: Sequence[float]) -> None:
+    """Mark the first and the last number, and some between."""
+    first, last = int(min(places)), int(max(places))
+    step = max(1, -(-(last - first) // 10))
+    between = [n for n in range(0, last, step) if first + step / 2 < n < last - step / 2]
+    axes.set_xticks(sorted({first, last, *between}))
+
+
+def _apart(places: Sequence[float]) -> list[float]:
+    """Choose the numbers whose square roots are far enough from each other to be written."""
+    chosen = [places[-1]]
+    for place in reversed(places[:-1]):
+        if np.sqrt(chosen[-1]) - np.sqrt(place) > 0.08 * np.sqrt(places[-1]):
+            chosen.append(place)
+    return chosen[::-1]
+
+
+@adapting
 def members_figure(
     left: Groups,
     right: Groups,
@@ -128,65 +147,17 @@ def members_figure(
     left_title, right_title
         Say on which model the adversarial images were made.
     """
-    figure = Figure(figsize=(9.0, 4.2), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
+    size, shape = ((full_width(), 6.6), (2, 1)) if is_narrow() else ((9.0, 4.2), (1, 2))
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(*shape, sharey=True)
     handles = {}
     for axes, series, title in zip(panels, (left, right), (left_title, right_title), strict=True):
         drawn = _lines(axes, series, "n_members")
         handles |= {handle.get_label(): handle for handle in drawn}
-        percent_axis(axes, "accuracy (%)" if axes is panels[0] else "")
+        percent_axis(axes, "accuracy (%)" if axes is panels[0] or is_narrow() else "")
         axes.set(xlabel="members of the ensemble", title=textwrap.fill(title, 48))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        _whole_ticks(axes, [value_of(r, "n_members") for rs in series.values() for r in rs])
     legend_above(figure, list(handles.values()))
-    return figure
-
-
-@styled
-def grouped_bars(groups: Groups, *, ylabel: str = "accuracy (%)", xlabel: str = "") -> Figure:
-    """Draw one bar for each attack in each group, with intervals and values (Figures 8, 10, 11).
-
-    Parameters
-    ----------
-    groups
-        Model setting to its records, at most one for each attack.
-    """
-    order = attacks_of(groups)
-    total = len(groups) * (len(order) + 1)
-    width = float(np.clip(0.42 * total, 7.5, 10))
-    figure = Figure(figsize=(width, 4.4), layout="constrained")
-    axes = figure.subplots()
-    one_bar = (width - 0.7) / total
-    narrow = one_bar < 0.33  # inches: values would run into each other and stand upright instead
-    for group, records in enumerate(groups.values()):
-        accuracy, low, high = percentages(records)
-        for record, value, bottom, top in zip(records, accuracy, low, high, strict=True):
-            look = attack_look(record.attack)
-            at = group + (order.index(record.attack) - (len(order) - 1) / 2) / (len(order) + 1)
-            axes.bar(
-                at, value, 0.92 / (len(order) + 1), color=look.colour, hatch=look.hatch,
-                edgecolor="white", linewidth=0,
-            )  # fmt: skip
-            interval = axes.errorbar(
-                at, value, yerr=_reach(value, bottom, top).reshape(2, 1), color="black",
-                elinewidth=1, capsize=2.5, clip_on=False,
-            )  # fmt: skip
-            for part in interval.get_children():
-                part.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
-            axes.text(
-                at, top + 1.5, rounded(value), ha="center", va="bottom", fontsize=9,
-                rotation=90 if narrow else 0,
-            )  # fmt: skip
-    # Room above 100 % for the values of the highest bars.
-    percent_axis(axes, ylabel, top=114 if narrow else 108)
-    letters = max(8, int(one_bar * (len(order) + 1) / LETTER) - 2)
-    axes.set_xticks(range(len(groups)), [textwrap.fill(called(n), letters) for n in groups])
-    axes.tick_params(axis="x", length=0)
-    axes.set(xlim=(-0.55, len(groups) - 0.45), xlabel=xlabel)
-    handles = [
-        Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="white", label=look.label)
-        for look in map(attack_look, order)
-    ]
-    legend_above(figure, handles)
     return figure
 
 
@@ -206,7 +177,7 @@ def matrix(groups: Groups) -> Figure:
     return heat_map(*cells, list(groups), attacks)
 
 
-@styled
+@adapting
 def heat_map(
     values: np.ndarray,
     low: np.ndarray,
@@ -233,7 +204,8 @@ def heat_map(
             f"values {values.shape}, low {low.shape} and high {high.shape} do not all have one cell "
             f"for each of {shape[0]} rows and {shape[1]} columns"
         )
-    figure = Figure(figsize=(WIDTH, 1.3 + 0.55 * shape[0]), layout="constrained")
+    row = 0.42 if is_narrow() else 0.55
+    figure = Figure(figsize=(full_width(), 1.3 + row * shape[0]), layout="constrained")
     axes = figure.subplots()
     shades = matplotlib.colormaps["cividis"].with_extremes(bad="#eeeeee")
     image = axes.imshow(values, cmap=shades, vmin=0, vmax=100, aspect="auto")
@@ -241,18 +213,22 @@ def heat_map(
         text = "–"
         if not np.isnan(value):
             ends = (rounded(end[row, column]) for end in (low, high))
-            text = f"{rounded(value)}\n[{', '.join(ends)}]"
+            text = rounded(value) + ("" if is_narrow() else f"\n[{', '.join(ends)}]")
         ink = "white" if value < 50 else "black"
         axes.text(column, row, text, ha="center", va="center", fontsize=9, color=ink)
-    axes.set_xticks(range(shape[1]), [textwrap.fill(called(n), 16) for n in column_names])
-    axes.set_yticks(range(shape[0]), [textwrap.fill(called(n), 26) for n in row_names])
+    letters = 8 if is_narrow() else 16
+    axes.set_xticks(range(shape[1]), [textwrap.fill(called(n), letters) for n in column_names])
+    axes.set_yticks(
+        range(shape[0]), [textwrap.fill(called(n), 18 if is_narrow() else 26) for n in row_names]
+    )
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.tick_params(length=0)
-    figure.colorbar(image, ax=axes, label="accuracy (%)", pad=0.02)
+    if not is_narrow():
+        figure.colorbar(image, ax=axes, label="accuracy (%)", pad=0.02)
     return figure
 
 
-@styled
+@adapting
 def costs(costs: Mapping[str, Mapping[str, float]], accuracies: Mapping[str, Record]) -> Figure:
     """Draw accuracy against what training took, a dot with its interval for each model.
 
@@ -268,7 +244,7 @@ def costs(costs: Mapping[str, Mapping[str, float]], accuracies: Mapping[str, Rec
             f"costs of {', '.join(costs) or 'nothing'}, but accuracies of "
             f"{', '.join(accuracies) or 'nothing'}; expected the same models"
         )
-    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
+    figure = Figure(figsize=(full_width(), 4.6), layout="constrained")
     axes = figure.subplots()
     handles = []
     for name, look in looks({name: [accuracies[name]] for name in costs}).items():
@@ -276,7 +252,7 @@ def costs(costs: Mapping[str, Mapping[str, float]], accuracies: Mapping[str, Rec
         cost = costs[name]
         handles.append(
             axes.errorbar(
-                cost["training_seconds"], accuracy, yerr=_reach(accuracy, low, high),
+                cost["training_seconds"], accuracy, yerr=reach(accuracy, low, high),
                 color=look.colour, marker=look.marker, linestyle="none", capsize=3, label=look.label,
                 markersize=5 + 2 * np.sqrt(cost["calls_per_image"]), clip_on=False,
             )

@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 
 from helpers.figures.looks import (
     LETTER,
-    WIDTH,
     styled,
 )
+
+WIDTH = 5.4  # inches: on a phone's screen, too, the titles can be read
 
 
 def check_images(images: np.ndarray, what: str = "images") -> np.ndarray:
@@ -31,7 +32,7 @@ def check_images(images: np.ndarray, what: str = "images") -> np.ndarray:
 def show_image(axes: Axes, image: np.ndarray, **place) -> None:
     """Draw one image (height, width, channels) in [0, 1], pixel by pixel, without axes."""
     grey = image[..., 0] if image.shape[-1] == 1 else image
-    axes.imshow(grey, cmap="gray", vmin=0, vmax=1, interpolation="nearest", **place)
+    axes.imshow(grey, cmap="gray", vmin=0, vmax=1, interpolation="none", **place)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(True)
     axes.spines[:].set(linewidth=0.6, color="#888888")
@@ -139,7 +140,7 @@ def before_and_after(
     titles = [original[0], *(title for title, _ in attacked)]
     columns = len(images)
     ratio = images.shape[1] / images.shape[2]
-    width = min(10.0, 2.5 * columns)
+    width = min(WIDTH, 2.0 * columns)
     letters = int(0.9 * width / columns / LETTER)
     titles = [_wrapped(title, letters) for title in titles]
     lines = max(title.count("\n") + 1 for title in titles)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import wraps
+from contextvars import ContextVar
+from functools import partial, wraps
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -20,8 +21,9 @@ from helpers.attacks import ATTACKS
 from helpers.evaluation.model_id import FIELDS, ModelId
 from helpers.evaluation.record import Record
 
-WIDTH = 8.0  # inches, of a figure that fills the page's column
+WIDTH, PHONE = 8.0, 4.2  # inches, of a figure that fills the page's column, or a phone's window
 LETTER = 0.078  # inches, of an average letter at the smallest size used, 9 points
+_narrow: ContextVar[bool] = ContextVar("narrow", default=False)
 
 
 class Look(NamedTuple):
@@ -190,6 +192,39 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     return drawn
 
 
+def adapting(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Run a drawing function in the one style; its figures can be drawn again for a phone.
+
+    ``figure.narrow()`` does so: meanwhile :func:`is_narrow` is true.
+    """
+    draw = styled(draw)
+
+    def narrowly(*args, **kwargs):
+        token = _narrow.set(True)
+        try:
+            return draw(*args, **kwargs)
+        finally:
+            _narrow.reset(token)
+
+    @wraps(draw)
+    def drawn(*args, **kwargs):
+        figure = draw(*args, **kwargs)
+        figure.narrow = partial(narrowly, *args, **kwargs)
+        return figure
+
+    return drawn
+
+
+def is_narrow() -> bool:
+    """Tell whether a figure is drawn for a phone."""
+    return _narrow.get()
+
+
+def full_width() -> float:
+    """Width of a figure that fills the column, in inches."""
+    return PHONE if is_narrow() else WIDTH
+
+
 def value_of(record: Record, name: str) -> Any:
     """Read a parameter of a record or a field of its model; None if it has neither."""
     if name == "n_members" and record.model is not None:
@@ -219,8 +254,14 @@ def percentages(records: Sequence[Record]) -> tuple[np.ndarray, np.ndarray, np.n
     return table[:, 0], table[:, 1], table[:, 2]
 
 
+def scale(highest: float) -> float:
+    """Choose where an axis of accuracies ends, in percent: low ones must not lie at its foot."""
+    return next(end for end in (25, 50, 100) if highest <= end or end == 100)
+
+
 def percent_axis(axes: Axes, label: str = "accuracy (%)", top: float = 100) -> None:
-    axes.set(ylim=(0, top), yticks=range(0, 101, 20), ylabel=label)
+    step = 20 if top > 60 else 10 if top > 30 else 5
+    axes.set(ylim=(0, top), yticks=range(0, int(min(top, 100)) + 1, step), ylabel=label)
     axes.grid(True, axis="y")
 
 

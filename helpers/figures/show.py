@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -17,12 +16,14 @@ from IPython.display import HTML, display
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from helpers.figures import svg
 from helpers.figures.looks import style
 from helpers.files import write_atomically
 from helpers.rounding import rounded
 
 PNG_DPI = 108
-MEDIA_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
+KINDS = ("svg", "png")
+PHONE = "screen and (max-width: 40rem)"
 # The tags a caption may use; everything else in it is shown as written.
 CAPTION_TAG = re.compile(r"&lt;(/?)(i|b|sub|sup)&gt;")
 TAG = r"<\1\2>"
@@ -72,7 +73,8 @@ def show_figure(
     alt
         What the picture says, for readers who do not see it.
     kind
-        ``svg`` for curves and diagrams, ``png`` for grids of images.
+        Of the file: ``svg`` for curves and diagrams, ``png`` for grids of images. What is shown is SVG
+        in both cases, with a narrow variant for phones where there is one.
 
     Raises
     ------
@@ -80,21 +82,25 @@ def show_figure(
         If caption or alt text is empty, the number is none, or the kind does not exist.
     """
     identity = _identity("figure", number, name, dataset)
-    if kind not in MEDIA_TYPES:
-        raise ValueError(f"kind = {kind!r}; there are {', '.join(MEDIA_TYPES)}")
+    if kind not in KINDS:
+        raise ValueError(f"kind = {kind!r}; there are {', '.join(KINDS)}")
     if not alt.strip():
         raise ValueError(f"{identity} needs an alt text: what the picture says, in words")
     heading = _caption("Figure", number, dataset, caption)
-    picture = render(figure, kind)
-    plt.close(figure)
+    file = f"figures/{identity}.{kind}"
+    drawn = render(figure, "svg")
     if _folder is not None:
-        write_atomically(_folder / "figures" / f"{identity}.{kind}", picture)
-    source = f"data:{MEDIA_TYPES[kind]};base64,{base64.b64encode(picture).decode()}"
-    words = html.escape(" ".join(alt.split()))
+        write_atomically(_folder / file, drawn if kind == "svg" else render(figure, kind))
+    plt.close(figure)
+    wide, words = svg.compact(drawn.decode()), html.escape(" ".join(alt.split()))
+    image = f'<img alt="{words}" src="{svg.as_source(wide)}">'
+    if again := getattr(figure, "narrow", None):
+        source = svg.as_source(svg.compact(render(again(), "svg").decode()))
+        image = f'<picture><source media="{PHONE}" srcset="{source}">{image}</picture>'
+    looks = "figure pictures" if svg.has_pictures(wide) else "figure"
     display(
         HTML(
-            f'<figure id="{identity}" class="figure"><img alt="{words}" src="{source}">'
-            f"{heading}</figure>"
+            f'<figure id="{identity}" class="{looks}" data-file="{file}">{image}{heading}</figure>'
         )
     )
 
@@ -176,7 +182,8 @@ def show_table(
         write_atomically(_folder / "tables" / f"{identity}.csv", plain.to_csv(index=index))
     display(
         HTML(
-            f'<figure id="{identity}" class="table">{heading}<table><thead><tr>{head}</tr></thead>'
+            f'<figure id="{identity}" class="table" data-file="tables/{identity}.csv">'
+            f"{heading}<table><thead><tr>{head}</tr></thead>"
             f"<tbody>{body}</tbody></table></figure>"
         )
     )

@@ -10,7 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from helpers.attacks import ATTACKS
-from helpers.figures.looks import WIDTH, attack_look, legend_above, percent_axis, styled
+from helpers.figures.looks import (
+    adapting,
+    attack_look,
+    full_width,
+    is_narrow,
+    legend_above,
+    percent_axis,
+)
 
 
 def _epochs(axes: Axes, history: Mapping[str, Sequence[float]], n: int, first: int = 1) -> None:
@@ -22,7 +29,7 @@ def _epochs(axes: Axes, history: Mapping[str, Sequence[float]], n: int, first: i
         axes.axvline(best, color="#666666", linestyle=":", zorder=1, label=f"best epoch ({best})")
 
 
-@styled
+@adapting
 def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     """Draw loss and accuracy per epoch, for training and validation, with the best epoch marked.
 
@@ -36,8 +43,8 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
         raise ValueError(
             f"the history has no {missing[0]!r}; it has {', '.join(history) or 'none'}"
         )
-    figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
-    panels = figure.subplots(1, 2)
+    figure = Figure(figsize=(full_width(), 5.4 if is_narrow() else 3.4), layout="constrained")
+    panels = figure.subplots(*((2, 1) if is_narrow() else (1, 2)))
     for axes, name, scale in zip(panels, ("loss", "accuracy"), (1, 100), strict=True):
         for key, label, colour, marker, line in (
             (name, "training", "#0072b2", "o", "-"),
@@ -56,7 +63,7 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     return figure
 
 
-@styled
+@adapting
 def epochs_figure(history: Mapping[str, Sequence[float]], *, first: int = 1) -> Figure:
     """Draw a retrained model's accuracy per epoch on clean and attacked images.
 
@@ -73,7 +80,7 @@ def epochs_figure(history: Mapping[str, Sequence[float]], *, first: int = 1) -> 
         raise ValueError(
             f"the history has no accuracy on 'clean' or attacked images; it has {', '.join(history)}"
         )
-    figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
+    figure = Figure(figsize=(full_width(), 3.8), layout="constrained")
     axes = figure.subplots()
     for name in names:
         look = attack_look("none" if name == "clean" else name)
@@ -93,7 +100,7 @@ def epochs_figure(history: Mapping[str, Sequence[float]], *, first: int = 1) -> 
     return figure
 
 
-@styled
+@adapting
 def confusion(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
     """Draw a confusion matrix: true classes in rows, predicted ones in columns.
 
@@ -105,14 +112,14 @@ def confusion(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
         raise ValueError(
             f"counts have shape {counts.shape}; expected a count for each pair of {n} classes"
         )
-    size = float(np.clip(2.2 + 0.42 * n, 5, 10))
+    size = float(np.clip(2.2 + 0.42 * n, 4.2, full_width() if is_narrow() else 10))
     figure = Figure(figsize=(size, size * 0.88), layout="constrained")
     axes = figure.subplots()
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     image = axes.imshow(100 * share, cmap="Blues", vmin=0, vmax=100)
     if n <= 20:
         for (row, column), count in np.ndenumerate(counts):
-            ink = "white" if share[row, column] > 0.55 else "#222222"
+            ink = "white" if share[row, column] > 0.55 else "black"
             text = str(count) if count else "·"
             axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=9)
     step = -(-n // 25)
@@ -127,7 +134,7 @@ def confusion(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
     return figure
 
 
-@styled
+@adapting
 def distortions(
     sizes: Mapping[str, Mapping[str, np.ndarray]], *, epsilon: float | None = None
 ) -> Figure:
@@ -147,8 +154,10 @@ def distortions(
     if not any(np.isfinite(norms["l2"]).any() for norms in sizes.values()):
         raise ValueError("no perturbations to draw: no attack has an image of finite size")
     order = {attack: attack_look(attack) for attack in sizes}
-    figure = Figure(figsize=(WIDTH, 1.3 + 0.55 * len(sizes)), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
+    shape = (2, 1) if is_narrow() else (1, 2)
+    height = (1.3 + (0.4 if is_narrow() else 0.55) * len(sizes)) * shape[0]
+    figure = Figure(figsize=(full_width(), height), layout="constrained")
+    panels = figure.subplots(*shape, sharey=True)
     titles = {"l2": "$L_2$ norm", "linf": "$L_\\infty$ norm: largest change of a pixel"}
     for axes, (norm, title) in zip(panels, titles.items(), strict=True):
         for place, (attack, look) in enumerate(order.items()):

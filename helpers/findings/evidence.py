@@ -16,6 +16,7 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from helpers.attacks import ATTACKS
@@ -64,6 +65,9 @@ class Evidence:
 
     def __init__(self, records: Iterable[Record]):
         self.records = list(records)
+        # Columns of the frame as arrays: findings ask hundreds of questions.
+        self._columns: dict[str, np.ndarray] = {}
+        self._absent: dict[str, np.ndarray] = {}
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -147,12 +151,22 @@ class Evidence:
         for name, value in parameters.items():
             _known("parameter", name, PARAMETERS)
             wanted[f"parameters.{name}"] = value
-        fits = pd.Series(True, index=self.frame.index)
+        fits = np.ones(len(self.records), bool)
         for name, value in wanted.items():
-            fits &= self.frame[name] == value
+            fits &= value is not None and self._column(name) == value
         for name in SERIES - parameters.keys():
-            fits &= self.frame[f"parameters.{name}"].isna()
-        return [self.records[k] for k in self.frame.index[fits]]
+            fits &= self._is_absent(f"parameters.{name}")
+        return [self.records[k] for k in np.flatnonzero(fits)]
+
+    def _column(self, name: str) -> np.ndarray:
+        if name not in self._columns:
+            self._columns[name] = self.frame[name].to_numpy(object)
+        return self._columns[name]
+
+    def _is_absent(self, name: str) -> np.ndarray:
+        if name not in self._absent:
+            self._absent[name] = self.frame[name].isna().to_numpy(bool)
+        return self._absent[name]
 
     def one(self, quantity: str, **about: Any) -> Record | None:
         """Find the first record of a quantity; None where there is none. As :meth:`find`."""

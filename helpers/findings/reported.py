@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
+from markupsafe import Markup
 
 from helpers.attacks import ATTACKS
 from helpers.evaluation.model_id import ORIGINAL, ModelId
@@ -113,12 +114,15 @@ def readings_table(reported: Sequence[dict[str, Any]], records: Sequence[Record]
     Returns
     -------
     frame
-        A row for each number; columns What, Reported, and a reading each: when the examples were made,
-        and on which model the tested images; percent with 95 % intervals.
+        As the report's own table: a row for each retraining, and columns Retraining, normal data,
+        adversarial data. Each cell has the reported number, and a line for each reading: when the
+        examples were made, and on which model the tested images; percent with 95 % intervals.
     """
-    evidence, rows = Evidence(records), []
+    evidence = Evidence(records)
+    cells: dict[str, dict[str, Markup]] = {}
     for entry in reported:
-        match, row = entry["match"], {"What": entry["what"], "Reported": _plain(entry["reported"])}
+        match, (row, column) = entry["match"], entry["what"].split(", ")
+        lines = [Markup("<b>{}</b> reported").format(_plain(entry["reported"]))]
         for name, (when, source) in READINGS.items():
             clean = match["under"] == "none"
             found = [
@@ -130,10 +134,13 @@ def readings_table(reported: Sequence[dict[str, Any]], records: Sequence[Record]
                     dataset=dataset,
                 )
             ]
-            shown = found[:1] if not clean or source == ITSELF else []
-            row[name] = next(map(_percent, shown), None)
-        rows.append(row)
-    return pd.DataFrame(rows)
+            if found and (not clean or source == ITSELF):
+                about = name.partition(",")[0] if clean else name
+                lines.append(Markup("{} {}").format(_percent(found[0]), about))
+        cells.setdefault(row, {"Retraining": row.removesuffix(" retraining")})[column] = Markup(
+            "<br>"
+        ).join(lines)
+    return pd.DataFrame(list(cells.values()))
 
 
 def _percent(record: Record) -> str:

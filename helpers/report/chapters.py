@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from html import escape
+from functools import cache
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import nbformat
 from bs4 import BeautifulSoup
 from jinja2 import pass_context
 from nbconvert.exporters import HTMLExporter
+from nbconvert.filters import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from helpers.profiles import Run
@@ -33,8 +35,15 @@ MIME_TYPES = [
 ]
 NUMERIC = re.compile(
     r"^[<>≤≥≈~]?\s*[-−+]?\d[\d,]*\.?\d*(e[-−+]?\d+)?\s*%?"
-    r"(\s*(±|–|to|\[|\()\s*[-−+]?\d[-−–\d.,\s%]*[\])]?)?$",
+    r"(\s*(±|–|to|\[|\()\s*[-−+]?\d[-−–+\d.,\s%]*[\])]?)?$",
     re.IGNORECASE,
+)
+
+
+CODE = re.compile(r'<div class="highlight"><pre>(.*?)</pre></div>', re.DOTALL)
+# Names, punctuation and spaces, which the page does not colour.
+PLAIN_WORD = re.compile(
+    r'<span class="(?:n|p|o|w|nn|bp|nv|ln|err|fm|vm)">([^<]*)</span>|<span></span>'
 )
 
 
@@ -88,6 +97,17 @@ class ChapterExporter(HTMLExporter):
             escape=False, attachments=cell.get("attachments", {}), exclude_anchor_links=True
         )
         return MarkdownWithMath(renderer=renderer).render(source)
+
+
+@cache
+def _exporter() -> ChapterExporter:
+    return ChapterExporter()  # its templates are compiled once
+
+
+def coloured(html: str) -> str:
+    """Colour the code of a chapter that is finished: only words that the page shows otherwise."""
+    colour = Highlight2HTML(pygments_lexer="ipython3")
+    return CODE.sub(lambda found: PLAIN_WORD.sub(r"\1", colour(unescape(found[1]))), html)
 
 
 def _show(value: Any) -> str:
@@ -191,7 +211,7 @@ def read_chapter(run: Run, notebook: Path) -> Chapter:
             except mathml.FormulaError as error:
                 raise mathml.FormulaError(f"{run.name}, cell {place}: {error}") from None
     content.metadata.pop("widgets", None)
-    fragment, _ = ChapterExporter().from_notebook_node(content)
+    fragment, _ = _exporter().from_notebook_node(content)
     soup = BeautifulSoup(fragment, "html.parser")
     for style in soup.find_all("style"):  # pandas brings one with every table
         style.decompose()

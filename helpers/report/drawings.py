@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 from markupsafe import Markup
 
@@ -14,8 +15,8 @@ from helpers.rounding import percent, rounded
 FULL = 82.0  # of an accuracy of 100 %; the number stands beside it
 LEFT, RIGHT = 42.0, 98.0  # of the field of an interval plot; labels stand left of it
 ROW, BAR = 46, 16
-LINE = 19
-LONGEST = 30  # characters of a label
+LINE, MORE = 19, 13  # of a row, and of each further line of its label
+LONGEST = 22  # characters of a line of a label
 
 
 def bars(named: Sequence[tuple[str, Record]], title: str) -> Markup:
@@ -55,9 +56,11 @@ def intervals(rows: Sequence[tuple[str, Estimate]]) -> Markup:
     def at(value: float) -> float:
         return LEFT + (RIGHT - LEFT) * (value - low) / (high - low)
 
-    drawn = []
-    for k, (label, e) in enumerate(rows):
-        top, middle = k * LINE, k * LINE + LINE / 2
+    drawn, floor = [], 0
+    for label, e in rows:
+        lines = wrap(label, LONGEST)
+        top, height = floor, LINE + MORE * (len(lines) - 1)
+        middle, floor = top + height / 2, top + height
         start, end = (
             at(low if e.least is None else e.least),
             at(high if e.most is None else e.most),
@@ -65,11 +68,11 @@ def intervals(rows: Sequence[tuple[str, Estimate]]) -> Markup:
         drawn.append(
             Markup(
                 '<rect class="holds-here" x="{:.2f}%" y="{}" width="{:.2f}%" height="{}"/>'
-            ).format(start, top, end - start, LINE)
+            ).format(start, top, end - start, height)
         )
         drawn += [
             Markup('<line class="bound" x1="{0:.2f}%" x2="{0:.2f}%" y1="{1}" y2="{2}"/>').format(
-                at(bound), top, top + LINE
+                at(bound), top, top + height
             )
             for bound in (e.least, e.most)
             if bound is not None
@@ -78,14 +81,17 @@ def intervals(rows: Sequence[tuple[str, Estimate]]) -> Markup:
             Markup(
                 '<line class="whisker" x1="{:.2f}%" x2="{:.2f}%" y1="{}" y2="{}"/>'
                 '<circle class="dot {}" cx="{:.2f}%" cy="{}" r="4"/>'
-                '<text x="0" y="{}">{}</text>'
             ).format(
                 at(e.low), at(e.high), middle, middle, e.verdict.split(" at ")[0].replace(" ", "-"),
-                at(e.value), middle, middle + 4, _short(label),
+                at(e.value), middle,
             )
         )  # fmt: skip
+        drawn += [
+            Markup('<text x="0" y="{}">{}</text>').format(top + 13 + MORE * k, line)
+            for k, line in enumerate(lines)
+        ]
     bounds = sorted({b for _, e in rows for b in (e.least, e.most) if b is not None})
-    floor = len(rows) * LINE + 13
+    floor += 13
     for bound in bounds:
         drawn.append(
             Markup('<text class="tick" x="{:.2f}%" y="{}" text-anchor="middle">{}</text>').format(
@@ -109,10 +115,6 @@ def written(e: Estimate) -> str:
         rounded(v, decimals, sign="%" not in e.unit) for v in (e.value, e.low, e.high)
     )
     return f"{value} [{low}, {high}]"
-
-
-def _short(label: str) -> str:
-    return label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}…"
 
 
 def _svg(label: str, height: float, content: Markup, kind: str) -> Markup:

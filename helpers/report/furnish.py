@@ -15,7 +15,7 @@ SORTED = ("table-09-summary",)  # the results, which readers want in an order of
 
 
 def furnish(soup: BeautifulSoup, folder: Path | None = None) -> None:
-    """Add permalinks, and to figures and tables their data.
+    """Add permalinks, and to figures and tables their data and the names of their files.
 
     Parameters
     ----------
@@ -43,8 +43,11 @@ def furnish(soup: BeautifulSoup, folder: Path | None = None) -> None:
                 },
             )
             link.string = "CSV"
-            caption.append(" ")
-            caption.append(link)
+            caption.extend([" ", link])
+        if file := figure.attrs.pop("data-file", None):
+            name = soup.new_tag("code", attrs={"class": "file"})
+            name.string = file
+            caption.extend([" ", name])
         if figure["id"] in SORTED and (table := figure.find("table")):
             table["class"] = [*table.get("class", []), "sortable"]
 

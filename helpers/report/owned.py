@@ -19,11 +19,11 @@ from helpers.report.output import KERNELS, Output, is_slug
 OWN = ("notebooks", "records", "logs", "figures", "tables", "store")
 DRAWN = r"(?:figure|table)-\d+[\w-]*"
 DRAWN_AS = ("svg", "png", "csv")  # a figure, and what it draws
-TABLE = r"table-\d+[\w-]*\.csv"
+FILE = rf"{DRAWN}\.(?:{'|'.join(DRAWN_AS)})"
 # What write_atomically may have been killed at, in any of the folders.
 WRITTEN = (
     rf"manifest\.json(?:\.bak)?|report(?:\.rejected)?\.html|[\w-]+\.ipynb|{files.RECORDS}"
-    rf"|{files.PIECES}|{DRAWN}\.(?:svg|png|csv)|(?:{files.PIECE})\.json"
+    rf"|{files.PIECES}|{FILE}|(?:{files.PIECE})\.json"
 )
 
 

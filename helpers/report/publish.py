@@ -22,7 +22,7 @@ from helpers.parameters import ParameterError
 from helpers.profiles import load_profile
 from helpers.report.manifest import run_entry
 from helpers.report.output import Output, read_manifest
-from helpers.report.owned import TABLE, record_files
+from helpers.report.owned import FILE, record_files
 from helpers.rounding import rounded
 
 MOST_BYTES = 30_000_000
@@ -110,8 +110,13 @@ def _written(folder: Path) -> list[Path]:
     """List the files of a build, or of a published one, that publishing copies and may remove."""
     runs = (read_manifest(Output(folder)) or {"runs": {}})["runs"]
     records = [folder / "records" / name for run in runs.values() for name in record_files(run)]
-    tables = [path for path in folder.glob("tables/*") if re.fullmatch(TABLE, path.name)]
-    return [folder / "report.html", folder / "manifest.json", *records, *sorted(tables)]
+    drawn = [
+        path
+        for kind in ("figures", "tables")
+        for path in folder.glob(f"{kind}/*")
+        if re.fullmatch(FILE, path.name)
+    ]
+    return [folder / "report.html", folder / "manifest.json", *records, *sorted(drawn)]
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -131,7 +136,7 @@ def _remove(folder: Path) -> None:
     """Remove a published folder; what is not publishing's own keeps its place."""
     for path in _written(folder):
         path.unlink(missing_ok=True)
-    for place in (folder / "records", folder / "tables", folder):
+    for place in (*(folder / name for name in ("records", "figures", "tables")), folder):
         remove_if_empty(place)
 
 

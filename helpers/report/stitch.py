@@ -218,7 +218,7 @@ def build_page(
     items = _items(chapters)
     for chapter in chapters:
         furnish(chapter.soup, folder)
-        chapter.html = str(chapter.soup)
+        chapter.html = drawn.coloured(str(chapter.soup))
     script = _joined("script.js", *(["explorer.js"] if explored else []))
     return environment.get_template("page.html.j2").render(
         name=NAME,

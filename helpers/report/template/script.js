@@ -116,3 +116,30 @@ if (copy && navigator.clipboard) {
     copy.textContent = "Copied";
   });
 }
+
+// A figure that is tapped is shown as large as the window, with its file to save.
+const sheet = document.createElement("dialog");
+sheet.setAttribute("aria-label", "Enlarged figure");
+sheet.innerHTML = '<p><button type="button" autofocus>Close</button><a>Save this picture</a></p><div class="sheet" tabindex="0" role="group" aria-label="Picture"></div>';
+document.body.append(sheet);
+sheet.querySelector("button").addEventListener("click", () => sheet.close());
+sheet.addEventListener("click", (event) => { if (event.target === sheet) sheet.close(); });
+all("figure.figure img").forEach((image) => {
+  const figure = image.closest("figure");
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "enlarge";
+  button.title = "Enlarge";
+  const picture = image.closest("picture") ?? image;
+  picture.before(button);
+  button.append(picture);
+  button.addEventListener("click", () => {
+    const copy = image.cloneNode();
+    copy.className = figure.classList.contains("pictures") ? "pictures" : "";
+    const save = sheet.querySelector("a");
+    save.href = image.src;
+    save.download = `${figure.id}.svg`;
+    sheet.querySelector(".sheet").replaceChildren(copy);
+    sheet.showModal();
+  });
+});
