@@ -154,7 +154,8 @@ def alt_text(figure: Figure, about: Any) -> str:
         return ""
     axes = figure.axes[0] if figure.axes else None
     what, against = (axes.get_ylabel(), axes.get_xlabel()) if axes else ("", "")
-    head = " against ".join(filter(None, [what if "%" in what else "accuracy (%)", against]))
+    named = [what if "%" in what else "accuracy (%)", "" if "%" in against else against]
+    head = " against ".join(filter(None, named))
     return f"{head[:1].upper()}{head[1:]}. {'; '.join(parts)}."
 
 
