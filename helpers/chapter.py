@@ -154,8 +154,8 @@ class Chapter:
         key
             The report's own number (``7``), or a short word for a figure that it does not have.
         sentence
-            What is shown; facts are added from `about`: the data, how many images, epsilon, steps,
-            intervals.
+            What is shown; facts are added from `about`: how many images, and epsilon. What has a number
+            of the report also says which data and networks it is of.
         about
             The records drawn, in lists or mappings of any depth.
         alt
@@ -171,7 +171,7 @@ class Chapter:
             If the key is none, or there is neither an alt text nor a record to make it from.
         """
         place = self._place("figure", key, dataset)
-        caption = words.caption(sentence, about, self._label(place["dataset"]))
+        caption = words.caption(sentence, about, self._label(key, place["dataset"]))
         alt = alt or words.alt_text(figure, about)
         show.show_figure(figure, **place, caption=caption, alt=alt, kind=kind)
         show.save_data(words.rows(about), **place)
@@ -195,7 +195,7 @@ class Chapter:
             As for :func:`helpers.figures.show.show_table`.
         """
         place = self._place("table", key, dataset)
-        caption = words.caption(sentence, about, self._label(place["dataset"]))
+        caption = words.caption(sentence, about, self._label(key, place["dataset"]))
         show.show_table(frame, **place, caption=caption, index=index, formats=formats)
 
     def explore(self, subject: Subject) -> None:
@@ -253,8 +253,15 @@ class Chapter:
         number = self._numbers.setdefault((kind, key), f"{chapter}.{len(self._numbers) + 1}")
         return {"number": number, "name": f"{chapter}-{key}", "dataset": dataset}
 
-    def _label(self, dataset: str | None) -> str:
-        """Name the data for captions: what stands in for what, what is unverified."""
+    def _label(self, key: str, dataset: str | None) -> str:
+        """Name the data for captions: what stands in for what, what is unverified.
+
+        Only what has a number of the report could be taken for the report's own; elsewhere the number
+        names the data, and that they are unverified is said in a word.
+        """
+        if not key.isdigit():
+            told = select(self.records.all, quantity="data", dataset=dataset)
+            return "unverified" if told and told[0].values["status"] == "unverified" else ""
         if dataset is not None and self._dataset is not None and dataset == self.data.name:
             # A narrow network is no network of the report, wherever it appears.
             width = getattr(self.p, "width", 1.0) if self.experiment.own is None else 1.0
@@ -265,7 +272,10 @@ class Chapter:
     # The end -----------------------------------------------------------------------------------------
 
     def done(self) -> None:
-        """Check the evaluation if anything was attacked, write records and pieces, and say where."""
+        """Check the evaluation if anything was attacked, write records and pieces, and say where.
+
+        Checks that found nothing are told in a sentence; those that found something are shown.
+        """
         if any(r.quantity == "accuracy" and r.attack != "none" for r in self.records.all):
             self._show_checks()
         if not self.records.all:
@@ -283,14 +293,14 @@ class Chapter:
         from helpers.figures.verdict_tables import check_table
 
         checks = self.scores.check()
-        n = sum(len(check.warnings) for check in checks)
-        found = f"{n} {'sign was' if n == 1 else 'signs were'} found" if n else "none was found"
-        sentence = (
-            f"Signs of a broken evaluation, looked for in what this chapter measured: {found}."
+        compared, n = (
+            sum(each) for each in zip(*((c.compared, len(c.warnings)) for c in checks), strict=True)
         )
-        frame = check_table(checks)
-        if len(frame):  # otherwise there was nothing to compare
-            self.table(frame, "sanity", sentence)
+        if n:
+            sentence = f"Signs of a broken evaluation ({n} in {compared:,} cases)."
+            self.table(check_table([c for c in checks if c.warnings]), "sanity", sentence)
+        elif compared:
+            print(f"Signs of a broken evaluation: none ({compared:,} compared).")
 
 
 def write_pieces(table: Path, used: Mapping[str, Mapping[str, Any]]) -> None:

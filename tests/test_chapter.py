@@ -14,6 +14,7 @@ from helpers import figures
 from helpers.chapter import Chapter, write_pieces
 from helpers.evaluation.model_id import ORIGINAL
 from helpers.evaluation.records import read_records
+from helpers.evaluation.sanity import Check
 from helpers.figures import show
 from helpers.parameters import ParameterError
 from helpers.profiles import notebook_defaults
@@ -108,8 +109,10 @@ def test_a_figure_gets_facts_and_alt_text_from_its_records(chapter, shown):
     groups = {"original model": [score(chapter)]}
     chapter.figure(figures.grouped_bars(groups), "bars", "Accuracy.", about=groups)
     assert shown[0].img["alt"] == "Accuracy (%). BIM: 25.0 %."
-    facts = "Data: digits (stands in for MNIST); networks of width 0.5; 4 test images"
-    assert facts in shown[0].figcaption.text
+    assert shown[0].figcaption.text.endswith("Accuracy. 4 test images; ε = 0.1.")
+    chapter.table(pd.DataFrame({"a": [1]}), "4", "Of the report.")
+    facts = "Of the report. Data: digits (stands in for MNIST); networks of width 0.5."
+    assert shown[1].figcaption.text.endswith(facts)
     assert (chapter.p.output_path / "figures" / "figure-03-bars-digits.svg").is_file()
     with pytest.raises(ValueError, match="alt text"):
         chapter.figure(Figure(), "blank", "Nothing.")
@@ -130,9 +133,10 @@ def test_done_checks_writes_and_leaves_the_pieces_beside_the_records(chapter, sh
     score(chapter)
     score(chapter, attack="fgsm", n_correct=2)
     chapter.done()
-    assert [figure["id"] for figure in shown] == ["table-03-sanity-digits"]
     said = capsys.readouterr().out
-    assert said.count("\n") == 1
+    assert not shown
+    assert said.startswith("Signs of a broken evaluation: none (1 compared).\n")
+    assert said.count("\n") == 2
     assert chapter.records.table.name in said
     found = read_records(chapter.p.output_path)
     assert {"data", "accuracy", "sanity"} == {record.quantity for record in found}
@@ -144,6 +148,16 @@ def test_done_checks_writes_and_leaves_the_pieces_beside_the_records(chapter, sh
         "2.5",
     )
     assert len(chapter.found) == len(found)
+
+
+def test_done_shows_the_checks_that_found_something(chapter, shown):
+    checks = [Check("zero gradients", 3, ("member 1",)), Check("noise", 2)]
+    chapter.scores = SimpleNamespace(check=lambda: checks)
+    score(chapter)
+    chapter.done()
+    (table,) = shown
+    assert (table["id"], len(table.find_all("tr"))) == ("table-03-sanity-digits", 2)
+    assert "(1 in 5 cases)" in table.figcaption.text
 
 
 def test_done_shows_no_checks_where_nothing_was_attacked(chapter, shown):

@@ -132,12 +132,15 @@ def test_summary_keeps_attacks_made_on_the_model_itself():
         accuracy("fgsm", 140, ENSEMBLE, made_on=ORIGINAL),
         accuracy("fgsm", 80, ENSEMBLE, made_on=ENSEMBLE),
         accuracy("noise", 190, ENSEMBLE),
+        accuracy("bim", 90, replace(ENSEMBLE, recipe="sigma=0"), made_on=None),
         Record("01_data", "digits", "size"),
     ]
     frame = tables.summary_table(records).set_index("Model")
     assert frame.loc["original model", "FGSM"].startswith("30.0")
     assert frame.loc["ensemble of 3", "FGSM"].startswith("40.0")
-    assert frame.loc["ensemble of 3", "random noise"].startswith("95.0")
+    assert frame.loc["ensemble of 3", "worst within ε"].startswith("40.0 [")
+    assert list(frame.index) == ["ensemble of 3", "original model"]
+    assert list(frame.columns[3:]) == ["no attack", "FGSM"]
     assert tables.summary_table([]).empty
 
 

@@ -1,7 +1,5 @@
 """Captions, alt texts and sentences say what the records hold, and no more."""
 
-from dataclasses import replace
-
 import pytest
 from some_records import ENSEMBLE, accuracy, ensemble_of
 
@@ -23,23 +21,20 @@ def test_a_caption_adds_the_facts_to_the_sentence():
         "b": [accuracy("lbfgs", 2, n=20), accuracy("pgd", 20, **BIM | {"steps": 10})],
     }
     assert words.caption("What it shows", about, "digits (stands in for MNIST)") == (
-        "What it shows. Data: digits (stands in for MNIST); 200 test images, 20 for L-BFGS; ε = 0.1; "
-        "5 steps of BIM, 10 steps of PGD; 95 % intervals."
+        "What it shows. Data: digits (stands in for MNIST); 200 test images, 20 for L-BFGS; ε = 0.1."
     )
 
 
 def test_a_label_with_a_comma_is_one_name_in_a_list():
     about = [accuracy("none", 9), accuracy("lbfgs", 2, n=20), accuracy("untargeted_lbfgs", 2, n=20)]
     about += [accuracy("fgsm", 9)]
-    assert "20 for L-BFGS and untargeted L-BFGS;" in words.caption("Sentence.", about, "digits")
+    assert "20 for L-BFGS and untargeted L-BFGS." in words.caption("Sentence.", about, "digits")
 
 
 @pytest.mark.parametrize(
     ("about", "absent"),
     [
         ([accuracy("bim", 9, epsilon=e) for e in (0.1, 0.2)], "ε"),
-        ([accuracy("bim", 9, epsilon=0.1, steps=s) for s in (5, 6)], "steps"),
-        ([replace(accuracy("bim", 9), values={"n": 9, "accuracy": 0.5})], "95 %"),
         ([Record("01", "digits", "size", values={"n": 3})], "test images"),
         ([], "test images"),
     ],

@@ -204,6 +204,9 @@ def repeat_table(records: Sequence[Record]) -> pd.DataFrame:
     )
 
 
+IN_SUMMARY = ("none", "fgsm", "bim", "pgd", "lbfgs")  # the rest stands in the chapters
+
+
 def summary_table(records: Sequence[Record]) -> pd.DataFrame:
     """Set out every model's accuracy without attack and under the attacks made on itself.
 
@@ -217,8 +220,9 @@ def summary_table(records: Sequence[Record]) -> pd.DataFrame:
     Returns
     -------
     frame
-        Columns Data, Model, Chapters, the worst case within ε, and the attacks; of each data set the
-        model with the best worst case first. Models that were not attacked have no row. What several
+        Columns Data, Model, Chapters, the worst case within ε over all attacks, with its interval, and
+        the attacks of ``IN_SUMMARY``; of each data set the model with the best worst case first. Models
+        that were not attacked have no row, nor have members trained in ways of their own. What several
         chapters measured of a model of one name is joined in a row as long as they agree on what they
         share; otherwise, as where one of
         them retrained for longer or attacked harder, each has its own.
@@ -227,6 +231,8 @@ def summary_table(records: Sequence[Record]) -> pd.DataFrame:
     own = on_itself(plain(select(records, quantity="accuracy")))
     by_chapter: dict[tuple[str, str, str], dict[str, Record]] = {}
     for r in own:
+        if r.model.recipe:
+            continue  # these are compared among themselves
         by_chapter.setdefault((r.dataset, str(r.model), r.chapter), {}).setdefault(r.attack, r)
     for r in select(records, quantity="accuracy", rung=WORST_RUNG):
         model = f"{r.model}, worst of its ladder"
@@ -251,13 +257,21 @@ def summary_table(records: Sequence[Record]) -> pd.DataFrame:
         return pd.DataFrame({"Data": [], "Model": [], "Chapters": []})
     lowest = {id(row): _worst(row[3]) for row in flat}
     flat.sort(key=lambda row: _rank(row[0], lowest[id(row)]))
-    frame = group_table({str(k): list(found.values()) for k, (*_, found) in enumerate(flat)})
-    frame["Model"] = [model for _, model, *_ in flat]
-    frame.insert(0, "Data", [dataset for dataset, *_ in flat])
-    frame.insert(2, "Chapters", [", ".join(sorted(c[:2] for c in row[2])) for row in flat])
-    worst = [lowest[id(row)] for row in flat]
-    frame.insert(3, "worst within ε", [_with_interval(r) if r else None for r in worst])
-    return frame
+    shown = [attack for attack in IN_SUMMARY if any(attack in row[3] for row in flat)]
+    return pd.DataFrame(
+        {
+            "Data": row[0],
+            "Model": row[1],
+            "Chapters": ", ".join(sorted(chapter[:2] for chapter in row[2])),
+            "worst within ε": _with_interval(worst) if (worst := lowest[id(row)]) else None,
+        }
+        | {called(a): _share(row[3][a]) if a in row[3] else None for a in shown}
+        for row in flat
+    )
+
+
+def _share(record: Record) -> str:
+    return rounded(100 * record.values["accuracy"])
 
 
 def _worst(found: Mapping[str, Record]) -> Record | None:

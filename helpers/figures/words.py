@@ -57,15 +57,15 @@ def caption(sentence: str, about: Any = (), label: str = "") -> str:
     Returns
     -------
     caption
-        The sentence, then the data, the number of test images, epsilon and steps where there is one
-        value, and the intervals.
+        The sentence, then the data, the number of test images, and epsilon where it has one value. All
+        else stands in the figure's CSV and among the chapter's parameters.
     """
     if not sentence.strip():
         raise ValueError("a caption needs a sentence that says what is shown")
-    told = "; ".join(filter(None, [label and f"data: {label}", *facts(about)]))
+    told = "; ".join(filter(None, [label and f"Data: {label}", *facts(about)]))
     sentence = sentence.strip()
     sentence += "" if sentence.endswith((".", "?", "!")) else "."
-    return f"{sentence} {told[:1].upper()}{told[1:]}." if told else sentence
+    return f"{sentence} {told}." if told else sentence
 
 
 def rows(about: Any) -> pd.DataFrame:
@@ -86,13 +86,11 @@ def rows(about: Any) -> pd.DataFrame:
 
 
 def facts(about: Any) -> list[str]:
-    """Say on how many images accuracies were measured, how strong the attacks were, and so on."""
+    """Say on how many images accuracies were measured, and how far the attacks went."""
     records = [r for r in flat(about) if "accuracy" in r.values]
     if not records:
         return []
-    told = [images(records), _epsilon(records), _steps(records)]
-    told.append("95 % intervals" if all("low" in r.values for r in records) else "")
-    return [text for text in told if text]
+    return [text for text in (images(records), _epsilon(records)) if text]
 
 
 def images(records: Sequence[Record]) -> str:
@@ -110,22 +108,6 @@ def images(records: Sequence[Record]) -> str:
 def _epsilon(records: Sequence[Record]) -> str:
     sizes = {r.parameters["epsilon"] for r in records if "epsilon" in r.parameters}
     return f"ε = {sizes.pop():g}" if len(sizes) == 1 else ""
-
-
-def _steps(records: Sequence[Record]) -> str:
-    """Say how many steps: once if it is the same for all attacks, else for each with one value."""
-    steps: dict[str, set[int]] = {}
-    for record in records:
-        if "steps" in record.parameters:
-            steps.setdefault(record.attack, set()).add(record.parameters["steps"])
-    known = {attack: found.pop() for attack, found in steps.items() if len(found) == 1}
-    if len(known) < len(steps) or not known:
-        return ""
-    by_number: dict[int, list[str]] = {}
-    for attack, n in known.items():
-        by_number.setdefault(n, []).append(called(attack))
-    parts = [f"{n} step{'s' if n > 1 else ''} of {_list(names)}" for n, names in by_number.items()]
-    return ", ".join(parts)
 
 
 def _list(names) -> str:
