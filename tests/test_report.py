@@ -415,8 +415,8 @@ def test_the_page_shows_results_and_folds_the_rest(page, built_once):
     assert not soup.select("main details[open], script[src]")
     assert soup.select_one("#table-1-digits td.num").get_text() == "99.1 %"
     assert soup.select_one("#table-1-digits th.num")["scope"] == "col"
-    parameters = [plain_text(row) for row in soup.select("details.parameters tr")]
-    assert "size 2 1" in parameters  # of both data sets, side by side
+    parameters = [plain_text(row) for row in soup.select("#parameters dt")]
+    assert "size : 1 (01_data, shapes); 2 (digits)" in parameters
     assert str(built_once[0].root) not in page
 
 

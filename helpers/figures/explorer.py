@@ -217,9 +217,8 @@ def gallery_of(data: dict[str, Any]) -> str:
         )
         items.append(f"<li><b>{right}</b>{cells}</li>")
     sentence = (
-        f"{n} test images of {data['label']}, each beside its right answer, before and after attacks "
-        f"made on the model, and what it sees in them. Model: {model}; ε = {data['epsilon']:g} "
-        "(L-BFGS has none)."
+        f"{n} test images of {data['label']}: the right answer, and those of the {model} before and "
+        f"after attacks made on it; ε = {data['epsilon']:g}."
     )
     return (
         f'<figcaption>{html.escape(sentence)}</figcaption><ul class="images">{"".join(items)}</ul>'

@@ -116,32 +116,32 @@ def _show(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def parameters_table(runs: Sequence[Run]) -> str:
-    """Draw the runs' parameters, folded: a row for each, a column for each data set."""
-    names = [n for n in dict.fromkeys(n for run in runs for n in run.parameters) if n not in HIDDEN]
-    if not names:
-        return ""
-    head = "".join(f'<th scope="col">{escape(run.dataset or "value")}</th>' for run in runs)
-    rows = ""
-    for name in names:
-        link = f'<a href="#parameter-{name}"><code>{escape(name)}</code></a>'
-        values = (_show(run.parameters.get(name, "")) for run in runs)
-        cells = "".join(f"<td>{escape(value)}</td>" for value in values)
-        rows += f'<tr><th scope="row">{link}</th>{cells}</tr>'
-    return (
-        '<details class="parameters"><summary>Parameters of this chapter</summary><table><thead>'
-        f'<tr><th scope="col">Parameter</th>{head}</tr></thead><tbody>{rows}</tbody></table></details>'
-    )
+def parameters(chapters: Sequence[Chapter]) -> list[tuple[str, str, str]]:
+    """List the parameters of the page's runs: name, values, meaning.
 
-
-def vocabulary_rows(chapters: Sequence[Chapter]) -> list[tuple[str, str]]:
-    """List the parameters of the page's runs with their meanings."""
-    used = {name for chapter in chapters for run in chapter.runs for name in run.parameters}
+    A value that all runs share stands alone; others say whose they are: a data set's, or one chapter's.
+    """
+    runs = [run for chapter in chapters for run in chapter.runs]
     return [
-        (name, about.meaning)
+        (name, _values(name, [run for run in runs if name in run.parameters]), about.meaning)
         for name, about in VOCABULARY.items()
-        if name in used and name not in HIDDEN
+        if name not in HIDDEN and any(name in run.parameters for run in runs)
     ]
+
+
+def _values(name: str, runs: Sequence[Run]) -> str:
+    """Write a parameter's values in `runs`, each with those that have it."""
+    found = [(run, _show(run.parameters[name])) for run in runs]
+    of_data: dict[str, set[str]] = {}
+    for run, value in found:
+        of_data.setdefault(run.dataset or "", set()).add(value)
+    named: dict[str, dict[str, None]] = {}
+    for run, value in found:
+        of = run.dataset if run.dataset and len(of_data[run.dataset]) == 1 else run.name
+        named.setdefault(value, {})[of] = None
+    if len(named) == 1:
+        return next(iter(named))
+    return "; ".join(f"{value or '–'} ({', '.join(of)})" for value, of in named.items())
 
 
 def _dress_table(soup: BeautifulSoup, table: Any, label: str) -> None:

@@ -7,7 +7,7 @@ from itertools import count, zip_longest
 
 from bs4 import BeautifulSoup, Tag
 
-from helpers.report.chapters import HEADING, Chapter, parameters_table
+from helpers.report.chapters import HEADING, Chapter
 from helpers.report.stamps import FINDINGS
 from helpers.vocabulary import CHAPTERS
 
@@ -53,9 +53,6 @@ def _merged(parts: list[Chapter]) -> Chapter:
     _place_notes(soup, parts)
     if whole:
         drop_empty(soup)
-        table = BeautifulSoup(parameters_table([part.run for part in whole]), "html.parser")
-        if len(soup.find_all(HEADING)) and table.find():
-            soup.append(table)
     failed = [part.run.name for part in parts if part.failed]
     return Chapter(parts[0].run, soup, runs=tuple(p.run for p in parts), failed=bool(failed))
 

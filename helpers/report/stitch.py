@@ -238,7 +238,7 @@ def build_page(
         items=items,
         facts=_facts(manifest),
         runs=_runs(parts, manifest),
-        vocabulary=drawn.vocabulary_rows(chapters),
+        parameters=drawn.parameters(chapters),
         absent=absent,
         failed=[part.run.name for part in parts if part.failed],
     )
