@@ -132,6 +132,7 @@ def test_summary_keeps_attacks_made_on_the_model_itself():
         accuracy("fgsm", 140, ENSEMBLE, made_on=ORIGINAL),
         accuracy("fgsm", 80, ENSEMBLE, made_on=ENSEMBLE),
         accuracy("noise", 190, ENSEMBLE),
+        accuracy("square", 1, ENSEMBLE, made_on=ENSEMBLE, n=5),  # too few to rank by
         accuracy("bim", 90, replace(ENSEMBLE, recipe="sigma=0"), made_on=None),
         Record("01_data", "digits", "size"),
     ]

@@ -220,12 +220,12 @@ def summary_table(records: Sequence[Record]) -> pd.DataFrame:
     Returns
     -------
     frame
-        Columns Data, Model, Chapters, the worst case within ε over all attacks, with its interval, and
-        the attacks of ``IN_SUMMARY``; of each data set the model with the best worst case first. Models
-        that were not attacked have no row, nor have members trained in ways of their own. What several
-        chapters measured of a model of one name is joined in a row as long as they agree on what they
-        share; otherwise, as where one of
-        them retrained for longer or attacked harder, each has its own.
+        Columns Data, Model, Chapters, the worst case within ε over the attacks that saw the most images,
+        with its interval, and the attacks of ``IN_SUMMARY``; of each data set the model with the best
+        worst case first. Models that were not attacked have no row, nor have members trained in ways of
+        their own. What several chapters measured of a model of one name is joined in a row as long as
+        they agree on what they share; otherwise, as where one of them retrained for longer or attacked
+        harder, each has its own.
     """
     rows: dict[tuple[str, str], list[tuple[set[str], dict[str, Record]]]] = {}
     own = on_itself(plain(select(records, quantity="accuracy")))
@@ -275,9 +275,11 @@ def _share(record: Record) -> str:
 
 
 def _worst(found: Mapping[str, Record]) -> Record | None:
-    """The lowest accuracy under attacks that stay within ε."""
+    """The lowest accuracy under attacks that stay within ε, of those that saw the most images."""
     within = [r for a, r in found.items() if ATTACKS[a].kind in ("bounded", "black box")]
-    return min(within, key=lambda r: r.values["accuracy"], default=None)
+    most = max((r.values["n"] for r in within), default=0)
+    wide = [r for r in within if r.values["n"] == most]
+    return min(wide, key=lambda r: r.values["accuracy"], default=None)
 
 
 def _rank(dataset: str, worst: Record | None) -> tuple[int, float]:
