@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from helpers.experiment.costs import Costs
+from helpers.experiment.costs import BASES, Costs
 from helpers.experiment.pieces import Piece, Request
 from helpers.experiment.schedule import critical_path, priorities, simulate
 from helpers.report import listing
@@ -70,6 +70,15 @@ def test_costs_come_from_cards_of_the_same_kind_then_of_the_nearest(tmp_path):
     assert seconds("logits", 10) == pytest.approx(6)
     assert costs.seconds(SimpleNamespace(file_name="a")) == 3.0  # its own
 
+    def basis(kind, wide=1.0):
+        size = {"kind": kind, "network": ["table_2", {"width": wide}, [28, 28, 1], 10]}
+        return costs.basis(SimpleNamespace(file_name="none", size=size))
+
+    assert costs.basis(SimpleNamespace(file_name="a")) == BASES[0]
+    assert [basis("images bim"), basis("images pgd"), basis("original")] == list(BASES[2:5])
+    none = Costs(tmp_path / "nothing")
+    assert none.basis(SimpleNamespace(file_name="a", size={"kind": "x", "network": 1})) == BASES[-1]
+
 
 def forecast(tmp_path, profile, only):
     return listing.forecast(plan(profile, only, (), None, tmp_path / "out"))
@@ -95,6 +104,7 @@ def test_real_data_that_are_not_at_hand_are_listed_too(tmp_path):
     assert [p.name for p in found.pieces] == ["cifar10-original", "cifar10-logits"]
     assert found.pieces[0].size["passes"] == 3 * 40 * 50_000
     told = list(found.told((1, 8)))
-    assert len(told) == 2 + 3 + 3
+    assert told[8].startswith("The seconds of the pieces rest: ")
+    assert sum(found.bases.values()) == 2
     assert "to be made" in told[0]
     assert told[2].startswith("From nothing: 2 pieces")

@@ -22,6 +22,15 @@ BACKWARD = 3  # passes that a gradient costs: forward, and about twice as much b
 REPEATED = ("steps", "restarts", "c_steps", "max_iterations", "iterations")  # settings of attacks
 # Seconds for a thousand million multiplications where no card tells, on one thread of a usual machine.
 USUAL = 0.02
+# What an expectation rests on, the best first; the middle ones as `_kinds` lists them.
+BASES = (
+    "a card of its own",
+    "cards of the same kind and network",
+    "cards of the same kind, by the network's size",
+    "cards of like kinds, by the network's size",
+    "cards of any kind, by the network's size",
+    "no card, but the speed of a usual machine",
+)
 
 
 def size(experiment, maker: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,6 +134,16 @@ class Costs:
         if (kind, network) not in self._found:
             self._found[kind, network] = self._rate(kind, network)
         return piece.size["passes"] * self._found[kind, network]
+
+    def basis(self, piece: Piece) -> str:
+        """What its expected seconds rest on, of `BASES`."""
+        if piece.file_name in self._known:
+            return BASES[0]
+        kinds = _kinds(piece.size["kind"], json.dumps(piece.size["network"]))
+        found = (
+            basis for basis, kind in zip(BASES[1:], kinds, strict=False) if kind in self._rates
+        )
+        return next(found, BASES[-1])
 
     def _rate(self, kind: str, network: str) -> float:
         for one in _kinds(kind, network):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +25,7 @@ from helpers.attacks import ATTACKS
 from helpers.data import DATASETS
 from helpers.data.dataset import Dataset
 from helpers.experiment import experiment, scores
-from helpers.experiment.costs import Costs
+from helpers.experiment.costs import BASES, Costs
 from helpers.experiment.pieces import Piece, in_order
 from helpers.experiment.schedule import critical_path, simulate
 from helpers.parameters import Parameters, validate
@@ -143,6 +144,7 @@ class Forecast:
     pieces: list[Piece]
     seconds: dict[str, float]
     there: frozenset[str]
+    bases: Counter[str]  # how many of the seconds rest on what, of `costs.BASES`
 
     @property
     def left(self) -> list[Piece]:
@@ -163,6 +165,13 @@ class Forecast:
                 yield f"  critical path {duration(longest)}: {chain}"
                 times = (f"{n}: {duration(simulate(pieces, self.seconds, n))}" for n in workers)
                 yield f"  with workers of one thread, {', '.join(times)}"
+        told = (f"{self.bases[basis]} on {basis}" for basis in BASES if self.bases[basis])
+        yield f"The seconds of the pieces rest: {'; '.join(told) or 'on nothing, for there are none'}"
+        if self.bases[BASES[-1]]:
+            yield (
+                "Nothing like some of them was ever made here, so the times may be far off: a small "
+                "build of the same networks tells better (docs/cluster.md)"
+            )
 
 
 def forecast(job: Job) -> Forecast:
@@ -174,7 +183,8 @@ def forecast(job: Job) -> Forecast:
     pieces = in_order(found.values())
     known = Costs(job.output.store, *_other_stores(job.output.store))
     there = {p.identity for p in pieces if (job.output.store / p.file_name).is_file()}
-    return Forecast(pieces, {p.identity: known.seconds(p) for p in pieces}, frozenset(there))
+    seconds = {p.identity: known.seconds(p) for p in pieces}
+    return Forecast(pieces, seconds, frozenset(there), Counter(map(known.basis, pieces)))
 
 
 def _other_stores(own: Path) -> list[Path]:
