@@ -47,6 +47,9 @@ PLAIN_WORD = re.compile(
 )
 
 
+WIDE = 7  # columns; on paper, a table with more lies across
+
+
 @dataclass
 class Chapter:
     """One run of a chapter, or all of them, merged: a section of the page."""
@@ -159,6 +162,8 @@ def _dress_table(soup: BeautifulSoup, table: Any, label: str) -> None:
         for cell in row:
             if cell.name == "td" and NUMERIC.match(cell.get_text(" ", strip=True)):
                 cell["class"] = [*cell.get("class", []), "num"]
+    if max(map(len, rows), default=0) > WIDE:
+        table["class"] = [*table.get("class", []), "wide"]
     if not spans:  # with spans, a cell's place in its row is not its column
         for row in rows:
             for column, cell in enumerate(row):
