@@ -174,7 +174,8 @@ class Chapter:
         caption = words.caption(sentence, about, self._label(key, place["dataset"]))
         alt = alt or words.alt_text(figure, about)
         show.show_figure(figure, **place, caption=caption, alt=alt, kind=kind)
-        show.save_data(words.rows(about), **place)
+        # What is drawn from no accuracies brings its numbers with it.
+        show.save_data(getattr(figure, "data", words.rows(about)), **place)
 
     def table(
         self,

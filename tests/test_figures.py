@@ -149,6 +149,20 @@ def test_small_epsilons_have_room():
     assert [t.get_text() for t in axes.get_xticklabels()][-2:] == ["0.1", "0.5"]
 
 
+def test_figures_without_accuracies_bring_their_numbers():
+    history = {"loss": [1.0, 0.5], "accuracy": [0.5, 0.75], "best_epoch": [2]}
+    frame = figures.learning_curves(history).data
+    assert frame.to_dict("list") == {"epoch": [1, 2], "loss": [1.0, 0.5], "accuracy": [0.5, 0.75]}
+    frame = figures.epochs_figure({"clean": [0.9], "fgsm": [0.2]}, first=0).data
+    assert frame.to_dict("list") == {"epoch": [0], "clean": [0.9], "fgsm": [0.2]}
+    frame = figures.confusion(np.array([[3, 1], [0, 4]]), ["a", "b"]).data
+    assert frame.to_dict("list") == {"true class": ["a", "b"], "a": [3, 0], "b": [1, 4]}
+    norms = {"l2": np.array([1.0, 2, 3, np.nan]), "linf": np.array([0.1, 0.1, 0.1, np.nan])}
+    frame = figures.distortions({"fgsm": norms}).data
+    assert frame["images"].tolist() == [3, 3]
+    assert frame["50 % lie below"].tolist() == [2.0, 0.1]
+
+
 def test_matrix_writes_each_cell():
     values = np.array([[0.9, np.nan], [0.25, 0.5]])
     figure = figures.heat_map(

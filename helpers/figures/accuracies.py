@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -28,6 +29,7 @@ from helpers.rounding import rounded
 
 # Name, or ModelId, to records.
 Groups = Mapping[Any, Sequence[Record]]
+SHOWN = ("accuracy", "low", "high")
 
 
 def _lines(axes: Axes, series: Groups, x: str) -> list:
@@ -257,6 +259,10 @@ def costs(costs: Mapping[str, Mapping[str, float]], accuracies: Mapping[str, Rec
                 markersize=5 + 2 * np.sqrt(cost["calls_per_image"]), clip_on=False,
             )
         )  # fmt: skip
+    figure.data = pd.DataFrame(
+        {"model": str(name), **costs[name], **{k: accuracies[name].values[k] for k in SHOWN}}
+        for name in costs
+    )
     percent_axis(axes)
     axes.set_xlabel("training, seconds of processor time")
     axes.set_xlim(left=0)

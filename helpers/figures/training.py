@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -27,6 +28,15 @@ def _epochs(axes: Axes, history: Mapping[str, Sequence[float]], n: int, first: i
     if "best_epoch" in history:
         best = int(np.ravel(history["best_epoch"])[0])
         axes.axvline(best, color="#666666", linestyle=":", zorder=1, label=f"best epoch ({best})")
+
+
+def _by_epoch(
+    history: Mapping[str, Sequence[float]], names: Sequence[str], first: int
+) -> pd.DataFrame:
+    there = {name: np.asarray(history[name], float) for name in names if len(history.get(name, ()))}
+    frame = pd.DataFrame(there)
+    frame.insert(0, "epoch", range(first, first + len(frame)))
+    return frame
 
 
 @adapting
@@ -56,6 +66,7 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
                 axes.plot(epochs, values, line, color=colour, marker=marker, label=label)
         _epochs(axes, history, len(history["loss"]))
         axes.grid(True, axis="y")
+    figure.data = _by_epoch(history, ("loss", "val_loss", "accuracy", "val_accuracy"), 1)
     panels[0].set_ylabel("cross-entropy")
     panels[0].set_ylim(bottom=0)
     percent_axis(panels[1])
@@ -94,6 +105,8 @@ def epochs_figure(history: Mapping[str, Sequence[float]], *, first: int = 1) -> 
         if f"{name}_low" in history and f"{name}_high" in history:
             ends = [100 * np.asarray(history[f"{name}_{end}"], float) for end in ("low", "high")]
             axes.fill_between(epochs, *ends, color=look.colour, alpha=0.15, linewidth=0)
+    ends = [f"{name}_{end}" for name in names for end in ("low", "high")]
+    figure.data = _by_epoch(history, [*names, *ends], first)
     _epochs(axes, history, len(history[names[0]]), first)
     percent_axis(axes)
     legend_above(figure, axes.get_legend_handles_labels()[0])
@@ -122,6 +135,8 @@ def confusion(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
             ink = "white" if share[row, column] > 0.55 else "black"
             text = str(count) if count else "·"
             axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=9)
+    figure.data = pd.DataFrame(counts, columns=list(map(str, class_names)))
+    figure.data.insert(0, "true class", list(map(str, class_names)))
     step = -(-n // 25)
     ticks = range(0, n, step)
     axes.set_xticks(ticks, [class_names[k] for k in ticks])
@@ -132,6 +147,17 @@ def confusion(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
     axes.set(xlabel="predicted class", ylabel="true class")
     figure.colorbar(image, ax=axes, label="share of the true class (%)", shrink=0.8, pad=0.02)
     return figure
+
+
+def _box(values: np.ndarray) -> dict[str, float]:
+    """Say what a box shows."""
+    values = np.asarray(values, float)
+    values = values[np.isfinite(values)]
+    shares = (5, 25, 50, 75, 95)
+    told = np.percentile(values, shares) if len(values) else [np.nan] * len(shares)
+    return {"images": len(values)} | {
+        f"{p} % lie below": value for p, value in zip(shares, told, strict=True)
+    }
 
 
 @adapting
@@ -158,6 +184,11 @@ def distortions(
     height = (1.3 + (0.4 if is_narrow() else 0.55) * len(sizes)) * shape[0]
     figure = Figure(figsize=(full_width(), height), layout="constrained")
     panels = figure.subplots(*shape, sharey=True)
+    figure.data = pd.DataFrame(
+        {"attack": look.label, "norm": norm, **_box(sizes[attack][norm])}
+        for attack, look in order.items()
+        for norm in ("l2", "linf")
+    )
     titles = {"l2": "$L_2$ norm", "linf": "$L_\\infty$ norm: largest change of a pixel"}
     for axes, (norm, title) in zip(panels, titles.items(), strict=True):
         for place, (attack, look) in enumerate(order.items()):

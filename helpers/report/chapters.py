@@ -47,7 +47,7 @@ PLAIN_WORD = re.compile(
 )
 
 
-WIDE = 7  # columns; on paper, a table with more lies across
+WIDE = 7  # on paper, a table with more columns and more rows lies across
 
 
 @dataclass
@@ -162,7 +162,7 @@ def _dress_table(soup: BeautifulSoup, table: Any, label: str) -> None:
         for cell in row:
             if cell.name == "td" and NUMERIC.match(cell.get_text(" ", strip=True)):
                 cell["class"] = [*cell.get("class", []), "num"]
-    if max(map(len, rows), default=0) > WIDE:
+    if max(map(len, rows), default=0) > WIDE and len(rows) > WIDE:
         table["class"] = [*table.get("class", []), "wide"]
     if not spans:  # with spans, a cell's place in its row is not its column
         for row in rows:

@@ -39,7 +39,7 @@ def furnish(soup: BeautifulSoup, folder: Path | None = None) -> None:
                 attrs={
                     "class": "csv",
                     "download": f"{figure['id']}.csv",
-                    "href": f"data:text/csv;charset=utf-8,{quote(data)}",
+                    "href": f"data:text/csv;charset=utf-8,{quote(data, safe=',.;:/[]()')}",
                 },
             )
             link.string = "CSV"
