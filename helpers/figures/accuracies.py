@@ -97,7 +97,7 @@ def curves(
     places = sorted({float(value_of(r, x)) for records in series.values() for r in records})
     if all(place.is_integer() for place in places):
         _whole_ticks(axes, places)
-    elif places[0] >= 0 and places[-1] > 5 * places[len(places) // 2]:
+    elif places[0] >= 0 and places[-1] >= 4 * places[len(places) // 2]:
         # Most was measured at small values, where most happens: square roots give them room.
         axes.set_xscale("function", functions=(lambda v: np.sqrt(np.maximum(v, 0)), np.square))
         axes.set_xticks(_apart(places), [f"{place:g}" for place in _apart(places)])
@@ -211,20 +211,22 @@ def heat_map(
     axes = figure.subplots()
     shades = matplotlib.colormaps["cividis"].with_extremes(bad="#eeeeee")
     image = axes.imshow(values, cmap=shades, vmin=0, vmax=100, aspect="auto")
+    has_room = (full_width() - 2.6) / shape[1] > 0.75  # inches, for an interval below each number
     for (row, column), value in np.ndenumerate(values):
         text = "–"
         if not np.isnan(value):
             ends = (rounded(end[row, column]) for end in (low, high))
-            text = rounded(value) + ("" if is_narrow() else f"\n[{', '.join(ends)}]")
+            text = rounded(value) + (f"\n[{', '.join(ends)}]" if has_room else "")
         ink = "white" if value < 50 else "black"
         axes.text(column, row, text, ha="center", va="center", fontsize=9, color=ink)
-    letters = 8 if is_narrow() else 16
+    letters = 16
     axes.set_xticks(range(shape[1]), [textwrap.fill(called(n), letters) for n in column_names])
     axes.set_yticks(
         range(shape[0]), [textwrap.fill(called(n), 18 if is_narrow() else 26) for n in row_names]
     )
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.tick_params(length=0)
+    axes.tick_params(axis="x", rotation=90 if is_narrow() else 0)
     if not is_narrow():
         figure.colorbar(image, ax=axes, label="accuracy (%)", pad=0.02)
     return figure

@@ -102,9 +102,10 @@ def _rows(groups: Groups, order: Sequence[str], xlabel: str) -> Figure:
                 value, place, xerr=reach(value, low, high).reshape(2, 1), color=look.colour,
                 marker=look.marker, capsize=2, clip_on=False,
             )  # fmt: skip
-            text = rounded(value)
-            axes.text(1.09, place, text, ha="right", va="center", fontsize=9,
-                      transform=axes.get_yaxis_transform())  # fmt: skip
+            axes.annotate(
+                rounded(value), (1, place), (10, 0), xycoords=axes.get_yaxis_transform(),
+                textcoords="offset points", va="center", fontsize=9,
+            )  # fmt: skip
             ticks[place] = look.label
             place += 1
     axes.set(xlim=(0, scale(max(percentages(r)[2].max() for r in groups.values()))), xlabel=xlabel)

@@ -14,7 +14,7 @@ from helpers.figures.looks import (
     styled,
 )
 
-WIDTH = 5.4  # inches: on a phone's screen, too, the titles can be read
+WIDTH = 6.4  # inches: on a phone's screen, too, most titles can be read
 
 
 def check_images(images: np.ndarray, what: str = "images") -> np.ndarray:
