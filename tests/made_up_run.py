@@ -207,16 +207,35 @@ def tiny(gain, n=N, itself=False):
     return found
 
 
-def trainings(
-    model, differences, chapter, attack="none", base=ORIGINAL, dataset="mnist", made_on=None
-):
-    """A model's accuracies minus those of another, for each of several seeds."""
-    rows = [(seed, base, 0.9) for seed in range(len(differences))]
-    rows += [(seed, model, 0.9 + value) for seed, value in enumerate(differences)]
-    return [
-        Record(
-            chapter, dataset, "repeat", replace(id, training_seed=seed), attack,
-            made_on if attack != "none" else None, {}, 0, {"accuracy": share},
-        )
-        for seed, id, share in rows
-    ]  # fmt: skip
+def several(
+    dataset, model, attack, share, made_on=None, *, chapter="04_ensembles", epsilons=(0.1, 0.2),
+    seeds=3, n=N, spread=0.002, **parameters,
+):  # fmt: skip
+    """An accuracy at several ε (the first is the chapter's), from several seeds."""
+    found = []
+    bound = attack not in ("none", "lbfgs", "untargeted_lbfgs", "cw")
+    for epsilon in epsilons if bound else (None,):
+        size = {"epsilon": epsilon} if bound else {}
+        left = share[epsilon] if isinstance(share, dict) else share
+        for seed in range(seeds):
+            # Each training has its own luck; none has the same as another model's.
+            luck = spread * np.sin(1 + 2 * seed + sum(map(ord, str(model))))
+            about = size | parameters
+            if seed == 0 and epsilon != epsilons[0] and bound and not parameters:
+                about |= {"sweep": "epsilon"}
+            record = accuracy(chapter, dataset, model, attack, left + luck, n, made_on, **about)
+            if seed:
+                id = replace(model, training_seed=seed)
+                record = replace(record, quantity="repeat", model=id)
+            found.append(record)
+    return found
+
+
+def clean(dataset="mnist", share=0.95):
+    """Clean images on the original model, which say where an attack is idle or total."""
+    return [accuracy("03_attacks", dataset, ORIGINAL, "none", share)]
+
+
+def about(dataset="mnist", size_=10, most=None, attacked=6):
+    values = {"n_members": size_, "most_members": most or size_, "member": attacked}
+    return [Record("04_ensembles", dataset, "bagging", ensemble(size_), values=values)]

@@ -7,10 +7,10 @@ from made_up_run import ORIGINAL, accuracy, bagging, retraining
 
 from helpers.evaluation.record import Record
 from helpers.findings.claims import judge_all, read_claims
-from helpers.findings.verdicts import UNDECIDED, Estimate
+from helpers.findings.verdicts import ABSENT, UNDECIDED, Estimate
 from helpers.profiles import Run
 from helpers.report import drawings, glossary
-from helpers.report.cards import cards, needed
+from helpers.report.cards import cards
 from helpers.report.chapters import Chapter
 from helpers.report.front import pictures
 from helpers.report.merge import merge
@@ -98,7 +98,7 @@ def test_a_card_says_why_and_is_not_long():
         assert card.why.endswith(".")
         lines = [card.claim.short, card.why, f"{card.claim.quote} {card.claim.where}"]
         assert sum(-(-len(text) // SCREEN) for text in lines) < 10, card.claim.name
-        assert bool(card.decided_by) == (card.verdict.verdict == UNDECIDED)
+        assert bool(card.decided_by) == (card.verdict.verdict in (UNDECIDED, ABSENT))
 
 
 def test_intervals_name_every_estimate_and_its_range():
@@ -109,7 +109,7 @@ def test_intervals_name_every_estimate_and_its_range():
     assert ">−3<" in drawn
     assert ">a label that is longer<" in drawn
     assert ">than one line<" in drawn
-    assert needed(rows[0][1]) == "−3 to 3"
+    assert rows[0][1].range == "−3 to 3"
     assert rows[0][1].verdict == UNDECIDED
 
 

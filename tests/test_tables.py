@@ -13,11 +13,11 @@ from some_records import ENSEMBLE, RETRAINED, accuracy
 
 from helpers.evaluation.model_id import ORIGINAL
 from helpers.evaluation.record import WORST_RUNG, Record
-from helpers.evaluation.sanity import Check
+from helpers.evaluation.sanity import EXPLAINED, Check
 from helpers.figures import tables, verdict_tables
 from helpers.figures.layers import architecture_table
 from helpers.findings.claims import read_claims
-from helpers.findings.verdicts import VERDICTS, Part, Verdict
+from helpers.findings.verdicts import VERDICTS, Estimate, Part, Reading, Verdict
 from helpers.models import networks
 
 CLAIMS = read_claims()
@@ -187,10 +187,11 @@ def test_what_makes_no_table_is_refused(call, message):
 
 def test_check_table_lists_what_could_be_compared():
     frame = verdict_tables.check_table(
-        [Check("a", 3, ("here", "there")), Check("b", 2), Check("c", 0)]
+        [Check("zero gradients", 3, ("here", "there")), Check("b", 2), Check("c", 0)]
     )
     assert list(frame["found"]) == [2, 0]
     assert list(frame["where"]) == ["here; there", ""]
+    assert list(frame["what it means"]) == [EXPLAINED["zero gradients"], ""]
     assert "where" not in verdict_tables.check_table([Check("b", 2)])
 
 
@@ -208,18 +209,23 @@ def test_sanity_table_sums_up_each_chapter_and_data_set():
     frame = verdict_tables.sanity_table(records)
     assert list(frame["Chapter"]) == ["03", "04"]
     assert list(frame["compared"]) == [1, 5]
-    assert list(frame["signs of a broken evaluation"]) == ["none", "zero gradients: member 1"]
+    assert list(frame["found"]) == [0, 1]
+    none, told = frame["signs of a broken evaluation"]
+    assert none == "none"
+    assert told == f"zero gradients: member 1; ({EXPLAINED['zero gradients']})"
     assert verdict_tables.sanity_table([]).empty
 
 
 def test_verdicts_are_worded_signed_and_linked():
-    parts = (Part("digits", "holds", "BIM +1 <2> points"),)
-    frame = verdict_tables.verdict_table([Verdict(CLAIMS[0], "holds", parts)])
+    gain = Estimate("<BIM>", 4.0, 3.0, 5.0, 1.0)
+    beside = Part("digits", (Reading("", (gain,)),), secondary=True)
+    parts = (Part("digits", (Reading("", (gain,)),)), beside)
+    frame = verdict_tables.verdict_table([Verdict(CLAIMS[0], parts)])
     (row,) = frame.to_dict("records")
     assert row["Claim"] == Markup('<span id="claim-C1">C1</span>')
     assert row["The report says"].endswith(f"({CLAIMS[0].where})")
     assert row["Verdict"].striptags() == "✓ holds"
-    assert row["Numbers"] == Markup("<b>digits</b>: BIM +1 &lt;2&gt; points")
+    assert row["Numbers"] == Markup("<b>digits</b>: &lt;BIM&gt; +4.0 [+3.0, +5.0] points")
     links = BeautifulSoup(row["Seen in"], "html.parser").find_all("a")
     assert [link["href"].replace(".ipynb", "") for link in links] == list(CLAIMS[0].seen)
 
@@ -228,9 +234,10 @@ def test_each_verdict_has_a_look_of_its_own():
     pills = [verdict_tables.pill(verdict) for verdict in VERDICTS]
     classes = [str(pill).split('"')[1] for pill in pills]
     assert classes == [
-        "verdict holds", "verdict does-not-hold", "verdict not-decided", "verdict cannot-be-tested-here",
+        "verdict holds", "verdict holds-under-one-reading-only", "verdict does-not-hold",
+        "verdict not-decided", "verdict cannot-be-tested-here",
     ]  # fmt: skip
-    assert len({pill.striptags()[0] for pill in pills}) == 4
+    assert len({pill.striptags()[0] for pill in pills}) == 5
 
 
 def test_tests_and_slips_are_listed():

@@ -25,8 +25,31 @@ GREY = 0.5
 EFFORT = ("fgsm", "bim", "pgd")
 # Attacks that see scores only, no gradients.
 BLACK_BOX = tuple(name for name, attack in ATTACKS.items() if attack.kind == "black box")
-# Attacks that may go as far as they must.
+# Attacks that may go as far as they must, and the share of images on which they then succeed with an
+# undefended model, if their search converged.
 UNBOUND = tuple(name for name, attack in ATTACKS.items() if attack.kind == "unbounded")
+CONVERGED = 0.99
+
+MISLED = (
+    "The model's own gradients mislead the attack: the lower number counts, and the white-box one is no "
+    "measure of robustness."
+)
+# What each sign means, and what to do with the numbers that it is found on.
+EXPLAINED = {
+    "zero gradients": (
+        "The attack had nothing to follow on these images: where cross-entropy vanishes and DLR does "
+        "not, the softmax is saturated, and attacks on DLR or without gradients count."
+    ),
+    "predictions that do not repeat": "The model draws at random: attacks must average over its draws.",
+    "more effort helps the defender": "The stronger attack got stuck: the lower number counts.",
+    "noise does as much as the attack": "The attack found no direction: its number says nothing.",
+    "a larger ε helps the defender": "The steps overstep or get stuck: the lower number counts.",
+    "transfer beats white-box": MISLED,
+    "black box beats white-box": MISLED,
+    "boundless attacks leave more than chance": (
+        "The search is unconverged: distances are too large, and accuracies under it too high."
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -159,7 +182,8 @@ def _noises(records: list[Record]) -> Iterator[str | bool]:
 def _sizes(records: list[Record], chance: float) -> Iterator[str | bool]:
     lines: dict[tuple[ModelId, str], list[Record]] = {}
     for record in records:
-        if record.attack in EFFORT and record.made_on == record.model:
+        # One long step may well overstep: for FGSM that is no fault.
+        if record.attack in EFFORT[1:] and record.made_on == record.model:
             lines.setdefault((record.model, record.attack), []).append(record)
     for line in lines.values():
         for small, large in pairwise(sorted(line, key=lambda r: r.parameters["epsilon"])):
@@ -217,6 +241,14 @@ def _boundless(records: list[Record], chance: float) -> Iterator[str | bool]:
         if record.made_on != record.model:
             continue
         if record.attack in UNBOUND:
+            model = record.model
+            if model.kind == "original" and not model.retrained_on:
+                found = min(1 - record.values["accuracy"], record.values.get("success", 1.0))
+                yield found < CONVERGED and (
+                    f"{model} under {_label(record)}: unconverged, as it succeeds on {found:.1%} of the "
+                    f"images of an undefended model, where a converged search reaches {CONVERGED:.0%}"
+                )
+                continue
             size, reason = "", "though it may go as far as it must: its search failed"
         elif record.attack in EFFORT[1:] and about["epsilon"] >= GREY and _fills_the_ball(record):
             size = f", ε = {about['epsilon']:g}"

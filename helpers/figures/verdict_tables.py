@@ -9,11 +9,21 @@ import pandas as pd
 from markupsafe import Markup
 
 from helpers.evaluation.record import Record, select
-from helpers.evaluation.sanity import Check
-from helpers.findings.verdicts import ABSENT, FAILS, HOLDS, UNDECIDED, Claim, Part, Verdict
+from helpers.evaluation.sanity import EXPLAINED, Check
+from helpers.findings.verdicts import (
+    ABSENT,
+    FAILS,
+    HOLDS,
+    PARTLY,
+    UNDECIDED,
+    Claim,
+    Part,
+    Verdict,
+    written,
+)
 
 # Never by colour alone: a sign and a word.
-SIGNS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", ABSENT: "–"}
+SIGNS = {HOLDS: "✓", PARTLY: "±", FAILS: "✗", UNDECIDED: "?", ABSENT: "–"}
 
 
 def check_table(checks: Sequence[Check]) -> pd.DataFrame:
@@ -24,12 +34,13 @@ def check_table(checks: Sequence[Check]) -> pd.DataFrame:
             "looked for": check.compared,
             "found": len(check.warnings),
             "where": "; ".join(check.warnings),
+            "what it means": EXPLAINED[check.name] if check.warnings else "",
         }
         for check in checks
         if check.compared
     )
     found = any(check.warnings for check in checks)
-    return frame if found else frame.drop(columns="where", errors="ignore")
+    return frame if found else frame.drop(columns=["where", "what it means"], errors="ignore")
 
 
 def sanity_table(records: Sequence[Record]) -> pd.DataFrame:
@@ -37,16 +48,18 @@ def sanity_table(records: Sequence[Record]) -> pd.DataFrame:
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for record in select(records, quantity="sanity"):
         place = record.chapter, record.dataset
-        row = rows.setdefault(place, {"compared": 0, "warnings": []})
+        row = rows.setdefault(place, {"compared": 0, "warnings": [], "found": 0})
         row["compared"] += record.values["compared"]
         name = record.parameters["check"]
-        row["warnings"] += [f"{name}: {text}" for text in record.values["warnings"]]
+        told = [f"{name}: {text}" for text in record.values["warnings"]]
+        row["warnings"] += [*told, f"({EXPLAINED[name]})"] if told else []
+        row["found"] += len(told)
     return pd.DataFrame(
         {
             "Chapter": chapter,
             "Data": dataset,
             "compared": row["compared"],
-            "found": len(row["warnings"]),
+            "found": row["found"],
             "signs of a broken evaluation": _places(row["compared"], row["warnings"]),
         }
         for (chapter, dataset), row in sorted(rows.items())
@@ -73,7 +86,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
 
 def pill(verdict: str) -> Markup:
     """Draw a verdict as a sign and its words, for the page to colour."""
-    kind = verdict.split(" at ")[0].replace(" ", "-")
+    kind = verdict.replace(" ", "-")
     return Markup('<span class="verdict {}">{}\N{NO-BREAK SPACE}{}</span>').format(
         kind, SIGNS[verdict], verdict
     )
@@ -103,6 +116,41 @@ def test_table(claims: Sequence[Claim]) -> pd.DataFrame:
     return pd.DataFrame(
         {"Claim": claim.name, "Where": claim.where, "It holds if": claim.criterion}
         for claim in claims
+    )
+
+
+def primary_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """List the primary comparisons of all claims, with what their tests say."""
+    return pd.DataFrame(
+        {
+            "Claim": v.claim.name,
+            "Data": part.dataset,
+            "Compared": f"{e.label} ({reading.says})" if reading.says else e.label,
+            "Difference": f"{written(e)} {e.unit}",
+            "Range": e.range,
+            "trainings": e.n_trainings,
+            "images": e.n_images,
+            "p": f"{e.chance:.2g}",
+            "p, corrected": "–" if e.adjusted is None else f"{e.adjusted:.2g}",
+            "It": e.verdict if e.adjusted is not None else f"lacks {reading.lacks}",
+        }
+        for v in verdicts
+        for part in v.parts
+        for reading in part.readings
+        for e in reading.estimates
+    )
+
+
+def change_table(changes: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """List the criteria that are not those of the first publication (data/claims.yaml)."""
+    return pd.DataFrame(
+        {
+            "Date": str(c["date"]),
+            "Claims": ", ".join(c["claims"]),
+            "Changed": c["what"],
+            "Why": c["why"],
+        }
+        for c in changes
     )
 
 

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import yaml
 
+from helpers.evaluation.model_id import ORIGINAL
 from helpers.evaluation.record import Record
-from helpers.findings.comparisons import COMPARISONS
-from helpers.findings.evidence import Evidence
-from helpers.findings.verdicts import ABSENT, Claim, Part, Verdict, best, worst
+from helpers.findings.gathering import Gathered
+from helpers.findings.special import COMPARISONS
+from helpers.findings.verdicts import Claim, Part, Reading, Verdict, corrected
 from helpers.paths import PROJECT
 
 FILE = PROJECT / "data" / "claims.yaml"
 REPORT_MEMBERS = 10  # of the report's largest ensemble
 WORDS = {
-    "datasets", "a", "b", "each", "any", "is", "unit", "over", "needs", "least_images", "fails_from",
-    "label", "says", "judge", "table", "by_size",
+    "datasets", "a", "b", "c", "d", "each", "any", "is", "unit", "join", "members", "trainings",
+    "epsilons", "needs", "label", "says", "judge", "table", "by_size", "secondary", "matters", "wanted",
+    "plan",
 }  # fmt: skip
+NEEDS = {
+    "n_members": "an ensemble of {least:g}; here are {there:g}",
+    "most_members": "{least:g} members; here are {there:g}",
+    "clean": "an original model with {least:.1%} of the clean images right; here are {there:.1%}",
+}
 
 
 @cache
-def _content() -> dict[str, Any]:
+def content() -> dict[str, Any]:
+    """What the file holds: ``rules``, ``changed``, ``models`` and ``claims``."""
     return yaml.safe_load(FILE.read_text(encoding="utf-8"))
 
 
@@ -32,28 +42,45 @@ def read_claims() -> tuple[Claim, ...]:
     """Read the claims; TypeError or ValueError where one says what is not known here."""
     found = tuple(
         Claim(**{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()})
-        for entry in _content()["claims"]
+        for entry in content()["claims"]
     )
     for claim in found:
         for test in claim.tests:
-            if unknown := {*test} - WORDS or {test.get("judge", "gaps")} - COMPARISONS.keys():
+            unknown = {*test} - WORDS or {test.get("judge", "contrast")} - COMPARISONS.keys()
+            if unknown := unknown or {*test.get("needs", {})} - NEEDS.keys():
                 raise ValueError(f"{FILE.name}, {claim.name}: {', '.join(unknown)} is not known")
     return found
 
 
+def criteria_revision() -> str:
+    """Say which revision of the criteria is in force: of git, and a digest of the file itself."""
+    digest = hashlib.sha256(FILE.read_bytes()).hexdigest()[:12]
+    asked = ["git", "log", "-1", "--format=%h of %cs", "--", str(FILE)]
+    try:
+        told = subprocess.run(asked, cwd=PROJECT, capture_output=True, text=True, timeout=20)
+        clean = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", str(FILE)], cwd=PROJECT)
+    except (OSError, subprocess.TimeoutExpired):
+        return f"SHA-256 {digest}"
+    if told.returncode or not told.stdout.strip():
+        return f"SHA-256 {digest}"
+    changed = " (changed since)" if clean.returncode else ""
+    return f"revision {told.stdout.strip()}{changed}, SHA-256 {digest}"
+
+
 def judge_all(records: Sequence[Record]) -> list[Verdict]:
-    """Judge every claim by the records of a build, read with their arrays."""
-    evidence = Evidence(records).without_own_models()
-    return [judge(claim, evidence) for claim in read_claims()]
+    """Judge every claim by the records of a build, read with their arrays; corrected together."""
+    evidence = Gathered(records).without_own_models()
+    return corrected(judge(claim, evidence) for claim in read_claims())
 
 
-def judge(claim: Claim, evidence: Evidence) -> Verdict:
-    """Judge a claim by what was measured: all its parts must hold."""
-    parts = tuple(part for test in claim.tests for part in _parts(claim, test, evidence))
-    return Verdict(claim, worst(part.verdict for part in parts), parts)
+def judge(claim: Claim, evidence: Gathered) -> Verdict:
+    """Judge a claim by what was measured, by itself: all its parts must hold."""
+    return Verdict(
+        claim, tuple(part for test in claim.tests for part in _parts(claim, test, evidence))
+    )
 
 
-def _parts(claim: Claim, test: Mapping[str, Any], evidence: Evidence) -> Iterator[Part]:
+def _parts(claim: Claim, test: Mapping[str, Any], evidence: Gathered) -> Iterator[Part]:
     """Judge one test on each data set of the report; beside it a stand-in has nothing to say."""
     for role in test.get("datasets", claim.datasets):
         for dataset in evidence.standing_for(role):
@@ -64,24 +91,33 @@ def _parts(claim: Claim, test: Mapping[str, Any], evidence: Evidence) -> Iterato
                     break
 
 
-def _part(claim: Claim, test: Mapping[str, Any], evidence: Evidence, dataset: str) -> Part | None:
+def _part(claim: Claim, test: Mapping[str, Any], evidence: Gathered, dataset: str) -> Part | None:
     """Judge one test on one data set, in each of its readings."""
-    values = {"matters": claim.matters, "models": _content()["models"]} | _run(evidence, dataset)
+    values = {name: content()[name] for name in ("rules", "models")} | run_of(evidence, dataset)
+    values |= {"matters": test.get("matters", claim.matters), "wanted": test.get("wanted")}
+    secondary = test.get("secondary", False)
+    if lacks := _unmet(evidence, dataset, test, values):
+        return Part(dataset, (Reading("", lacks=f"needs {lacks}", absent=True),), secondary)
+    compare = COMPARISONS[test.get("judge", "contrast")]
+    readings = [compare(evidence, dataset, test, values | one) for one in test.get("any", [{}])]
+    readings = tuple(filter(None, readings))
+    return Part(dataset, readings, secondary) if readings else None
+
+
+def _unmet(evidence: Gathered, dataset: str, test: Mapping, values: Mapping) -> str:
+    """Say what a test needs and has not; empty if it has all, or if nothing was measured."""
     for name, least in test.get("needs", {}).items():
-        if values[name] is not None and values[name] < least:
-            text = f"needs at least {least} members; here are {values[name]}"
-            return Part(dataset, ABSENT, text)
-    compare = COMPARISONS[test.get("judge", "gaps")]
-    readings = []
-    for reading in test.get("any", [{}]):
-        readings += compare(evidence, dataset, test, values | reading)
-    if not readings:
-        return None
-    texts = dict.fromkeys(reading.text for reading in readings)
-    return Part(dataset, best(r.verdict for r in readings), "; ".join(texts), tuple(readings))
+        if name == "clean":
+            found = evidence.accuracies(dataset, ORIGINAL)
+            there = max((r.values["accuracy"] for r in found), default=None)
+        else:
+            there = values[name]
+        if there is not None and there < least:
+            return NEEDS[name].format(least=least, there=there)
+    return ""
 
 
-def _run(evidence: Evidence, dataset: str) -> dict[str, int | None]:
+def run_of(evidence: Gathered, dataset: str) -> dict[str, int | None]:
     """Values of the run of bagging on a data set, which tests speak of; None without one."""
     about = evidence.one("bagging", dataset=dataset)
     if about is None:

@@ -25,7 +25,7 @@ from helpers.evaluation.model_id import FIELDS, ModelId
 from helpers.evaluation.record import SERIES, Record
 from helpers.evaluation.records import MODELS, PLACE
 from helpers.evaluation.statistics import Difference
-from helpers.findings.verdicts import gap, over_trainings, same_images
+from helpers.findings.verdicts import gap, same_images
 from helpers.vocabulary import CHAPTERS, VOCABULARY
 
 # Quantities that findings ask for; `values` of each as the chapters record them.
@@ -90,7 +90,7 @@ class Evidence:
     def without_own_models(self) -> Evidence:
         """Leave out what was measured on a user's own model: it says nothing about the report's."""
         own = {(r.chapter, r.dataset) for r in self.records if r.quantity == "own_model"}
-        return Evidence(r for r in self.records if (r.chapter, r.dataset) not in own)
+        return type(self)(r for r in self.records if (r.chapter, r.dataset) not in own)
 
     # Asking ---------------------------------------------------------------------------------------
 
@@ -185,7 +185,7 @@ class Evidence:
         if made_on == ITSELF and "rung" in parameters:
             made_on = None  # the worst of several attacks was made on none
         about = {"dataset": dataset, "of": of, "under": under, "chapter": chapter}
-        found = self.find("accuracy", **about, made_on=_maker(under, made_on), **parameters)
+        found = self.find("accuracy", **about, made_on=maker(under, made_on), **parameters)
         if isinstance(of, Mapping) and of["kind"] == "ensemble" and "n_members" not in of:
             largest = max((r.model.n_members for r in found), default=0)
             found = [r for r in found if r.model.n_members == largest > 1]
@@ -256,27 +256,6 @@ class Evidence:
         pair = self.pair(dataset, a, b)
         return gap(*pair) if pair else None
 
-    def trainings(
-        self,
-        dataset: str,
-        of: Model,
-        under: str = "none",
-        made_on: Model | str = ITSELF,
-        **about: Any,
-    ) -> dict[int, float]:
-        """Accuracies of one kind of model trained from several seeds, by seed."""
-        about |= {"dataset": dataset, "of": of, "under": under}
-        found = self.find("repeat", made_on=_maker(under, made_on), **about)
-        return {r.model.training_seed: r.values["accuracy"] for r in found}
-
-    def gap_over_trainings(
-        self, dataset: str, a: Mapping[str, Any], b: Mapping[str, Any]
-    ) -> tuple[Difference, int] | None:
-        """Mean difference over trainings from the same seeds, and their number; None below two."""
-        first, second = self.trainings(dataset, **a), self.trainings(dataset, **b)
-        differences = [first[seed] - second[seed] for seed in first.keys() & second.keys()]
-        return (over_trainings(differences), len(differences)) if len(differences) > 1 else None
-
     def standing_for(self, role: str) -> list[str]:
         """Name the data sets here that can stand for one of the report's: itself, then stand-ins."""
         there = {record.dataset for record in self.records} & DATASETS.keys()
@@ -291,7 +270,7 @@ def _known(kind: str, name: str, names: Iterable[str]) -> None:
         )
 
 
-def _maker(under: str, made_on: Model | str | None) -> Model | str | None:
+def maker(under: str, made_on: Model | str | None) -> Model | str | None:
     """On what the attack was made; neither clean images nor noise are made on a model."""
     _known("attack", under, ATTACKS)
     if made_on not in (None, ITSELF):

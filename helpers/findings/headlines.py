@@ -12,7 +12,7 @@ from helpers.evaluation.model_id import ORIGINAL, ModelId
 from helpers.evaluation.record import WORST_RUNG, Record
 from helpers.evaluation.statistics import Difference
 from helpers.findings.evidence import Evidence
-from helpers.findings.verdicts import ABSENT, FAILS, HOLDS, UNDECIDED, Verdict, gap, points
+from helpers.findings.verdicts import ABSENT, FAILS, HOLDS, PARTLY, UNDECIDED, Verdict, gap, points
 from helpers.rounding import percent
 
 ATTACK = "bim"  # the strongest of the report's bounded attacks carries the story
@@ -157,8 +157,8 @@ def _share(record: Record) -> str:
 
 
 def _verdicts(verdicts: Sequence[Verdict]) -> str:
-    words = {HOLDS: "hold", FAILS: "do not hold", UNDECIDED: "are not decided with so few images",
-             ABSENT: "cannot be tested here"}  # fmt: skip
+    words = {HOLDS: "hold", PARTLY: "hold under one reading only", FAILS: "do not hold",
+             UNDECIDED: "are not decided by what was run", ABSENT: "cannot be tested here"}  # fmt: skip
     counts = [(sum(v.verdict == name for v in verdicts), text) for name, text in words.items()]
     told = ", ".join(f"{n} {text}" for n, text in counts if n)
     return f"Of the report's {len(verdicts)} claims, {told}."

@@ -1,38 +1,52 @@
-"""From differences and their intervals to verdicts, and from parts to the whole."""
+"""From effects and their tests to verdicts, and from parts to the whole."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
+from helpers.evaluation.effects import ALPHA, Effect, both_ways, holm
 from helpers.evaluation.record import Record
 from helpers.evaluation.statistics import Difference, independent_difference, paired_difference
 from helpers.rounding import rounded
 
 HOLDS = "holds"
+PARTLY = "holds under one reading only"
 FAILS = "does not hold"
-UNDECIDED = "not decided at this size"
+UNDECIDED = "not decided"
 ABSENT = "cannot be tested here"
-VERDICTS = (HOLDS, FAILS, UNDECIDED, ABSENT)
+UNSIGNED = ("% of the errors", "of FGSM's norm")  # units of shares rather than differences
+VERDICTS = (HOLDS, PARTLY, FAILS, UNDECIDED, ABSENT)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """One number that a test rests on, with its 95 % interval, in the test's unit.
+    """One number that a claim is about, with its 95 % interval, in the comparison's unit.
 
     Attributes
     ----------
     label
         What it is of: an attack, or a row of a table.
     value, low, high
-        The estimate and its interval; None where nothing is known of it.
+        The estimate and its interval.
     least, most
         The range in which the claim holds; None where it is open.
     unit
         What it is counted in: ``points``, ``% of the errors`` ...
+    inside, outside
+        p-values of not lying in the range, and of lying in it (`helpers.evaluation.effects.both_ways`).
+    adjusted
+        The smaller of them after Holm's correction over the primary comparisons of all claims; None of
+        what decides nothing.
+    n_images, n_trainings
+        What it rests on.
+    parts
+        The same at each ε of its range, and of what it is the mean of.
+    rows
+        The numbers that it stands for, if these must all be as the claim has it.
+    terms
+        Where its records stand, for who recomputes it (``benchmarks/recompute.py``).
     """
 
     label: str
@@ -42,46 +56,158 @@ class Estimate:
     least: float | None = 0.0
     most: float | None = None
     unit: str = "points"
+    inside: float = 1.0
+    outside: float = 1.0
+    adjusted: float | None = None
+    n_images: int = 0
+    n_trainings: int = 1
+    parts: tuple[Estimate, ...] = ()
+    rows: tuple[Estimate, ...] = ()
+    terms: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
-        """What this number alone says."""
-        least = -np.inf if self.least is None else self.least
-        most = np.inf if self.most is None else self.most
-        return inside(Difference(self.value, self.low, self.high), least, most)
+        """What this number alone says: by its adjusted test, or by its interval if it has none."""
+        if self.adjusted is not None:
+            decided = self.adjusted <= ALPHA
+            return UNDECIDED if not decided else HOLDS if self.inside < self.outside else FAILS
+        above = self.least is None or self.low > self.least
+        below = self.most is None or self.high < self.most
+        if above and below:
+            return HOLDS
+        under = self.least is not None and self.high < self.least
+        return FAILS if under or (self.most is not None and self.low > self.most) else UNDECIDED
+
+    @property
+    def turned(self) -> bool:
+        """Whether the whole interval lies where the claim says the opposite."""
+        if self.least is not None and self.most is not None:
+            return self.verdict == FAILS
+        return self.high < min(0, self.least) if self.most is None else self.low > max(0, self.most)
+
+    @property
+    def at(self) -> tuple[Estimate, ...]:
+        """The same at each ε, of itself and of the numbers that it stands for."""
+        return (*self.parts, *(part for row in self.rows for part in row.parts))
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """As plain data."""
+        own = (
+            "label",
+            "value",
+            "low",
+            "high",
+            "least",
+            "most",
+            "unit",
+            "inside",
+            "outside",
+            "terms",
+        )
+        found = {name: getattr(self, name) for name in own}
+        return found | {k: [e.told for e in getattr(self, k)] for k in ("parts", "rows")}
+
+    @property
+    def chance(self) -> float:
+        return min(self.inside, self.outside)
+
+    @property
+    def range(self) -> str:
+        """In which range it must lie, in words."""
+        least, most = (
+            None if b is None else f"{b:g}".replace("-", "−") for b in (self.least, self.most)
+        )
+        if most is None:
+            return f"more than {least}"
+        return f"at most {most}" if least is None else f"{least} to {most}"
+
+
+def estimate(
+    label: str,
+    effect: Effect,
+    least: float | None = 0.0,
+    most: float | None = None,
+    *,
+    unit: str = "points",
+    parts: Iterable[Estimate] = (),
+    terms: Mapping[str, Any] | None = None,
+) -> Estimate:
+    """Test an effect against a range, in the effect's own unit."""
+    inside, outside = both_ways(effect, least, most)
+    return Estimate(
+        label, effect.value, effect.low, effect.high, least, most, unit, inside, outside, None,
+        effect.n_images, effect.n_trainings, tuple(parts), (), terms or {},
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a test said, in one reading of what the report leaves open.
+    """What one test says on one data set, in one reading of what the report leaves open.
 
     Attributes
     ----------
-    verdict, text
-        The outcome, and all its numbers as a sentence.
-    estimates, says
-        The numbers, and how they were compared.
+    says
+        How things were compared.
+    estimates
+        The numbers; each must be as the claim has it.
+    lacks
+        What is missing for them to decide anything; empty if nothing is.
+    absent
+        Whether it cannot be tested here at all: `lacks` says why.
     """
 
-    verdict: str
-    text: str
+    says: str
     estimates: tuple[Estimate, ...] = ()
-    says: str = ""
+    lacks: str = ""
+    absent: bool = False
+
+    @property
+    def verdict(self) -> str:
+        if self.absent:
+            return ABSENT
+        if self.lacks or not self.estimates:
+            return UNDECIDED
+        found = worst(e.verdict for e in self.estimates)
+        # The report names no ε: each is a reading.
+        return PARTLY if found == HOLDS and self.reversed_at else found
+
+    @property
+    def reversed_at(self) -> list[str]:
+        """At which ε the opposite of the claim holds."""
+        return [part.label for e in self.estimates for part in e.at if part.turned]
 
 
 @dataclass(frozen=True)
 class Part:
-    """One test of a claim: on which data, with what outcome, from which numbers."""
+    """One test of a claim on one data set, in all its readings; `secondary` ones decide nothing."""
 
     dataset: str
-    verdict: str
-    numbers: str
-    readings: tuple[Reading, ...] = ()
+    readings: tuple[Reading, ...]
+    secondary: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """All readings, or one of them only."""
+        found = {r.verdict for r in self.readings} - {ABSENT}
+        if not found:
+            return ABSENT
+        if found <= {HOLDS, PARTLY}:
+            return HOLDS if found == {HOLDS} else PARTLY
+        if found & {HOLDS, PARTLY}:
+            return PARTLY
+        return FAILS if found == {FAILS} else UNDECIDED
 
     @property
     def decisive(self) -> Reading | None:
-        """The reading that the verdict rests on."""
-        return next((r for r in self.readings if r.verdict == self.verdict), None)
+        """The reading that shows the verdict."""
+        wanted = {HOLDS, PARTLY} if self.verdict == PARTLY else {self.verdict}
+        return next((r for r in self.readings if r.verdict in wanted), None)
+
+    @property
+    def numbers(self) -> str:
+        """All numbers as a sentence."""
+        return "; ".join(dict.fromkeys(map(_told, self.readings)))
 
 
 @dataclass(frozen=True)
@@ -104,6 +230,8 @@ class Claim:
         Where the evidence is seen: chapter, kind and key of an item (``04_ensembles#figure-7``).
     datasets, tests
         The report's data sets that it is about, and what is compared on them.
+    decided_by
+        What would decide it where it is not decided.
     """
 
     name: str
@@ -117,6 +245,7 @@ class Claim:
     seen: tuple[str, ...]
     datasets: tuple[str, ...]
     tests: tuple[dict[str, Any], ...]
+    decided_by: str
 
 
 @dataclass(frozen=True)
@@ -124,42 +253,75 @@ class Verdict:
     """A claim, judged."""
 
     claim: Claim
-    verdict: str
-    parts: tuple[Part, ...]
+    all_parts: tuple[Part, ...]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Those that decide."""
+        return tuple(part for part in self.all_parts if not part.secondary)
+
+    @property
+    def verdict(self) -> str:
+        return worst(part.verdict for part in self.parts)
 
     @property
     def meaning(self) -> str:
         """What the verdict means, in words."""
-        names = {HOLDS: "holds", FAILS: "fails", UNDECIDED: "undecided"}
         if self.verdict == ABSENT:
             return "No chapter of this build measured it."
+        if self.verdict == PARTLY:
+            return "It depends on what the report leaves open: in one reading it holds, in another not."
+        names = {HOLDS: "holds", FAILS: "fails", UNDECIDED: "undecided"}
         return self.claim.outcomes[names[self.verdict]]
+
+    @property
+    def primaries(self) -> list[Estimate]:
+        """The primary comparisons: those that decide, and lack nothing."""
+        readings = [r for part in self.parts for r in part.readings]
+        return [e for r in readings if not r.lacks for e in r.estimates]
 
 
 def worst(verdicts: Iterable[str]) -> str:
     """Join the verdicts of what must hold together; of nothing, `ABSENT`."""
     found = set(verdicts) - {ABSENT}
-    return next((v for v in (FAILS, UNDECIDED, HOLDS) if v in found), ABSENT)
+    return next((v for v in (FAILS, UNDECIDED, PARTLY, HOLDS) if v in found), ABSENT)
 
 
-def best(verdicts: Iterable[str]) -> str:
-    """Join the verdicts of readings of which one suffices; of nothing, `ABSENT`."""
-    found = set(verdicts)
-    return next((v for v in (HOLDS, UNDECIDED, FAILS) if v in found), ABSENT)
+def corrected(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Correct the primary comparisons of all claims together (Holm), by which verdicts may change."""
+    verdicts = list(verdicts)
+    asked = [e for v in verdicts for e in v.primaries]
+    adjusted = iter(holm([e.chance for e in asked]))
+
+    def of_reading(reading: Reading, secondary: bool) -> Reading:
+        if secondary or reading.lacks:
+            return reading
+        found = tuple(replace(e, adjusted=next(adjusted)) for e in reading.estimates)
+        return replace(reading, estimates=found)
+
+    def of_part(part: Part) -> Part:
+        return replace(part, readings=tuple(of_reading(r, part.secondary) for r in part.readings))
+
+    return [replace(v, all_parts=tuple(map(of_part, v.all_parts))) for v in verdicts]
 
 
-def above(difference: Difference, bound: float = 0.0) -> str:
-    """Judge "greater than the bound": by the side of it on which the whole interval lies."""
-    if difference.low > bound:
-        return HOLDS
-    return FAILS if difference.high < bound else UNDECIDED
+def written(e: Estimate) -> str:
+    """Write an estimate with its interval, without its unit."""
+    decimals = {"of SSIM": 3, "of FGSM's norm": 2}.get(e.unit, 1)
+    value, low, high = (
+        rounded(v, decimals, sign=e.unit not in UNSIGNED) for v in (e.value, e.low, e.high)
+    )
+    return f"{value} [{low}, {high}]"
 
 
-def inside(difference: Difference, low: float, high: float) -> str:
-    """Judge "from low to high": by whether the whole interval lies inside, or outside."""
-    if low <= difference.low and difference.high <= high:
-        return HOLDS
-    return FAILS if difference.high < low or difference.low > high else UNDECIDED
+def _told(reading: Reading) -> str:
+    numbers = ", ".join(f"{e.label} {written(e)} {e.unit}" for e in reading.estimates)
+    turned = ""
+    if reading.verdict == PARTLY:
+        turned = f"the opposite at {', '.join(reading.reversed_at)}"
+    told = [numbers, f"({reading.says})" if reading.says else "", turned]
+    lacks = f"{'' if reading.absent else 'lacks '}{reading.lacks}" if reading.lacks else ""
+    return " ".join(filter(None, [*told, f"– {lacks}" if lacks and numbers else lacks]))
 
 
 def points(difference: Difference) -> str:
@@ -185,31 +347,3 @@ def gap(a: Record, b: Record) -> Difference:
         return paired_difference(a.arrays["correct"], b.arrays["correct"])
     counts = (record.values[name] for record in (a, b) for name in ("n_correct", "n"))
     return independent_difference(*counts)
-
-
-def gap_of_gains(gain: tuple[Record, Record], other: tuple[Record, Record]) -> Difference:
-    """One gain (a model's accuracy minus another's) minus another gain; by image where they agree."""
-    if not same_images(*gain, *other):
-        return gap(*gain) - gap(*other)
-    right = [record.arrays["correct"].astype(np.float64) for record in (*gain, *other)]
-    twice = (right[0] - right[1]) - (right[2] - right[3])
-    return _normal(float(twice.mean()), float(twice.std(ddof=1) / np.sqrt(len(twice))))
-
-
-def over_trainings(differences: Sequence[float]) -> Difference:
-    """Mean of one difference over trainings from several seeds, with Student's interval."""
-    from scipy.stats import t as student  # a second that few records need
-
-    values = np.asarray(differences, np.float64)
-    error = float(values.std(ddof=1) / np.sqrt(len(values)))
-    return _normal(float(values.mean()), error, float(student.ppf(0.975, len(values) - 1)))
-
-
-def mean_gap(a: np.ndarray, b: np.ndarray) -> Difference:
-    """Difference of the means of two independent samples of two or more, with a normal interval."""
-    error = float(np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b)))
-    return _normal(float(a.mean() - b.mean()), error)
-
-
-def _normal(value: float, error: float, quantile: float = 1.959964) -> Difference:
-    return Difference(value, value - quantile * error, value + quantile * error)

@@ -10,10 +10,18 @@ from markupsafe import Markup
 
 from helpers.data import DATASETS
 from helpers.figures.verdict_tables import SIGNS, places_shown
-from helpers.findings.verdicts import ABSENT, HOLDS, UNDECIDED, Estimate, Part, Verdict
+from helpers.findings.verdicts import (
+    ABSENT,
+    HOLDS,
+    UNDECIDED,
+    Estimate,
+    Part,
+    Reading,
+    Verdict,
+    written,
+)
 from helpers.report import drawings
 
-WORDS = {UNDECIDED: "not decided"}
 MANY = 100  # times as many images: beyond, none will have them
 
 
@@ -34,7 +42,7 @@ class Card:
 
     @property
     def words(self) -> str:
-        return WORDS.get(self.verdict.verdict, self.verdict.verdict)
+        return self.verdict.verdict
 
     @property
     def sign(self) -> str:
@@ -73,43 +81,45 @@ class Card:
         return f"{self.verdict.meaning} {telling}".strip()
 
     def _telling(self) -> str:
+        missing = [r.lacks for p in self.verdict.parts for r in p.readings if r.lacks]
+        if missing and self.verdict.verdict == UNDECIDED:
+            return f"Missing: {missing[0]}."
         rows = [row for row in self.rows if row[2].verdict == self.verdict.verdict]
         if not rows or self.verdict.verdict == HOLDS:
             return ""
         choose = min if self.verdict.verdict == UNDECIDED else max
         dataset, label, estimate = choose(rows, key=lambda row: _off(row[2]))
         return (
-            f"For example, {_title(dataset)}, {label}: {drawings.written(estimate)} {estimate.unit}, "
-            f"where the claim needs {needed(estimate)}."
+            f"For example, {_title(dataset)}, {label}: {written(estimate)} {estimate.unit}, "
+            f"where the claim needs {estimate.range}."
         )
 
     @property
     def decided_by(self) -> str:
         """Say what would decide the claim; empty where it is decided."""
-        if self.verdict.verdict != UNDECIDED:
+        if self.verdict.verdict not in (UNDECIDED, ABSENT):
             return ""
+        missing = {r.lacks for p in self.verdict.parts for r in p.readings if r.lacks}
         factors = [
-            _factor(e) for *_, e in self.rows if e.verdict == UNDECIDED and _factor(e) is not None
+            f for *_, e in self.rows if e.verdict == UNDECIDED and (f := _factor(e)) is not None
         ]
-        if not factors:
-            return "More members or more trainings than this build has."
+        if missing or not factors:
+            return self.claim.decided_by
         if max(factors) > MANY:
-            return (
-                f"Hardly anything: a difference lies so near the bound that more than {MANY} times as "
-                "many images would be needed."
-            )
+            return f"Hardly anything: a difference lies too near the bound. {self.claim.decided_by}"
         return (
-            f"About {max(factors)} times as many test images, if the differences stay as they are."
+            f"About {max(factors)} times as many test images and trainings, if the differences stay as "
+            f"they are. {self.claim.decided_by}"
         )
 
     @property
     def tables(self) -> Iterator[tuple[str, str, str, tuple[Estimate, ...]]]:
         """Data set, verdict, way of comparing and numbers of each reading of each part."""
-        for part in self.verdict.parts:
+        for part in self.verdict.all_parts:
             for reading in part.readings:
-                verdict = WORDS.get(reading.verdict, reading.verdict)
-                said = reading.says or reading.text
-                yield _title(part.dataset), verdict, said, reading.estimates
+                verdict = "shown beside it, deciding nothing" if part.secondary else reading.verdict
+                numbers = tuple(n for e in reading.estimates for n in (e, *e.rows, *e.at))
+                yield _title(part.dataset), verdict, _basis(reading), numbers
 
 
 def cards(verdicts: Sequence[Verdict]) -> list[Card]:
@@ -117,13 +127,16 @@ def cards(verdicts: Sequence[Verdict]) -> list[Card]:
     return [Card(verdict) for verdict in verdicts]
 
 
-def needed(e: Estimate) -> str:
-    """Say in which range a number must lie."""
-    if e.most is None:
-        return f"more than {drawings.number(e.least)}"
-    if e.least is None:
-        return f"at most {drawings.number(e.most)}"
-    return f"{drawings.number(e.least)} to {drawings.number(e.most)}"
+def _basis(reading: Reading) -> str:
+    """Say how something was compared, on how much, with what chance of error, and what is missing."""
+    told = [reading.says]
+    for e in reading.estimates:
+        models = "one training" if e.n_trainings == 1 else f"{e.n_trainings} trainings"
+        told.append(f"{models}, {e.n_images:,} images")
+        told += [f"p = {e.adjusted:.2g} after Holm's correction"] if e.adjusted is not None else []
+    if reading.lacks:
+        told.append(reading.lacks if reading.absent else f"lacks {reading.lacks}")
+    return "; ".join(filter(None, told))
 
 
 def _bound(e: Estimate) -> float:

@@ -8,8 +8,8 @@ from textwrap import wrap
 from markupsafe import Markup
 
 from helpers.evaluation.record import Record
-from helpers.findings.verdicts import Estimate
-from helpers.rounding import percent, rounded
+from helpers.findings.verdicts import Estimate, written
+from helpers.rounding import percent
 
 # Widths are in percent of the drawing, so that text keeps its size on a phone.
 FULL = 82.0  # of an accuracy of 100 %; the number stands beside it
@@ -82,7 +82,7 @@ def intervals(rows: Sequence[tuple[str, Estimate]]) -> Markup:
                 '<line class="whisker" x1="{:.2f}%" x2="{:.2f}%" y1="{}" y2="{}"/>'
                 '<circle class="dot {}" cx="{:.2f}%" cy="{}" r="4"/>'
             ).format(
-                at(e.low), at(e.high), middle, middle, e.verdict.split(" at ")[0].replace(" ", "-"),
+                at(e.low), at(e.high), middle, middle, e.verdict.replace(" ", "-"),
                 at(e.value), middle,
             )
         )  # fmt: skip
@@ -108,13 +108,6 @@ def number(value: float) -> str:
     return f"{value:g}".replace("-", "−")
 
 
-def written(e: Estimate) -> str:
-    """Write an estimate with its interval, in its unit."""
-    decimals = 3 if e.unit == "of SSIM" else 1
-    value, low, high = (
-        rounded(v, decimals, sign="%" not in e.unit) for v in (e.value, e.low, e.high)
-    )
-    return f"{value} [{low}, {high}]"
 
 
 def _svg(label: str, height: float, content: Markup, kind: str) -> Markup:

@@ -1,0 +1,281 @@
+"""Sums and differences of accuracies, image by image, that are fair: same images, same ε, same tries.
+
+A side of a comparison is a question to the evidence (who, under which attack, made on which model).
+What answers it is gathered over trainings, over members where their number is left open, and over the ε
+at which the attack was run. An ε counts where the attack is neither idle nor total: unless it leaves all
+compared models more than `idle` of the original model's clean accuracy, or all less than `total`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from helpers.attacks import ATTACKS
+from helpers.evaluation.model_id import ORIGINAL
+from helpers.evaluation.record import Record
+from helpers.findings.evidence import ITSELF
+from helpers.findings.gathering import Gathered, is_open
+
+Draw = tuple[int, int]  # seed of the training, and number of the member where it is left open
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Which test images were attacked (their rows), which answers were right, and the record."""
+
+    rows: np.ndarray
+    right: np.ndarray
+    record: Record
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A difference, image by image.
+
+    Attributes
+    ----------
+    matrix
+        float (trainings, images): the mean over the ε that count, and have enough trainings.
+    at
+        The same at each ε; the key None stands for attacks without a bound, and clean images.
+    last
+        float (trainings, images): the last side alone, for relative gains.
+    terms, terms_at, terms_last
+        Where each comes from: for each training a sum, of weights and the records that they are of
+        (several records: right in all of them).
+    attacks
+        Of which each image's worst was taken; empty where there was one.
+    """
+
+    matrix: np.ndarray
+    at: Mapping[float | None, np.ndarray]
+    last: np.ndarray
+    terms: list
+    terms_at: Mapping[float | None, list]
+    terms_last: list
+    attacks: tuple[str, ...]
+
+
+def images_of(evidence: Gathered, record: Record) -> tuple[tuple, np.ndarray]:
+    """Name the population of test images that a record is of, and the rows that its attack took."""
+    total = evidence.n_test(record.chapter, record.dataset)
+    n, seed = len(record.arrays["correct"]), record.seed
+    if getattr(record.model, "training_seed", -1) >= 0:
+        seed = record.model.training_seed
+    p = SimpleNamespace(seed=seed, lbfgs_n_test=n, outside_n_test=n)
+    rows = np.arange(total)
+    if n < total:
+        rows = rows[ATTACKS[record.attack].rows(p, total)]
+        rows = rows if len(rows) == n else np.arange(n)
+    return (record.seed, total), rows
+
+
+def answers(
+    evidence: Gathered, dataset: str, side: Mapping[str, Any]
+) -> dict[tuple, dict[float | None, dict[str, dict[Draw, Answer]]]]:
+    """Gather what answers one side: by population, ε, attack and draw."""
+    about = dict(side)
+    of, made_on = about.pop("of"), about.pop("made_on", ITSELF)
+    attacks = about.pop("under", "none")
+    found: dict = {}
+    for attack in [attacks] if isinstance(attacks, str) else attacks:
+        gathered = evidence.everywhere(dataset, of, attack, made_on, **about)
+        for record in gathered if "chapter" in about else evidence.of_one_training(gathered):
+            population, rows = images_of(evidence, record)
+            epsilon = record.parameters.get("epsilon") if ATTACKS[attack].bounded else None
+            seed = getattr(record.model, "training_seed", -1)
+            k = (
+                record.model.member if is_open(of)
+                else record.made_on.member if is_open(made_on) and record.made_on else 0
+            )  # fmt: skip
+            draws = found.setdefault(population, {}).setdefault(epsilon, {}).setdefault(attack, {})
+            answer = Answer(rows, record.arrays["correct"], record)
+            draw = (seed if seed >= 0 else record.seed, k)
+            draws[draw] = min(draws.get(draw, answer), answer, key=_strength)
+    return found
+
+
+def _strength(answer: Answer) -> tuple:
+    """Of several ways to make one attack, more images count, and then the one that leaves least."""
+    return -len(answer.right), answer.right.mean()
+
+
+def contrast(
+    evidence: Gathered,
+    dataset: str,
+    sides: Sequence[tuple[int, Mapping[str, Any]]],
+    *,
+    rules: Mapping[str, Any],
+    members: bool = False,
+) -> Contrast | None:
+    """Add and subtract sides; None where one was not measured, or nowhere fairly.
+
+    Parameters
+    ----------
+    sides
+        A sign and a question each. A list of attacks as ``under`` asks for the worst of those that all
+        sides were attacked by, on the images that all share.
+    rules
+        ``idle`` and ``total``, shares of the clean accuracy.
+    members
+        Whether members count as trainings.
+    """
+    found = [answers(evidence, dataset, side) for _, side in sides]
+    populations = set.intersection(*(set(each) for each in found))
+    made = [
+        made
+        for population in sorted(populations)
+        if (made := _on(evidence, dataset, sides, [f[population] for f in found], rules, members))
+    ]
+    return max(made, key=lambda c: (len(c.matrix), len(c.at), c.matrix.shape[1]), default=None)
+
+
+def _on(evidence, dataset, sides, found, rules, members) -> Contrast | None:
+    """The contrast on one population of images."""
+    sizes = [{e for e in each if e is not None} for each in found]
+    bounded = [s for s in sizes if s]
+    shared = sorted(set.intersection(*bounded) - {0.0}) if bounded else [None]
+    clean = evidence.accuracy(dataset, ORIGINAL) if bounded else None
+    cells: dict = {}
+    for epsilon in shared:
+        parts = [each.get(epsilon, each.get(None)) for each in found]
+        if any(part is None for part in parts):
+            continue
+        cell = _cell(parts, [side.get("under", "none") for _, side in sides])
+        if cell is None:
+            continue
+        if epsilon is not None and clean is not None:
+            left = [
+                np.mean([a.right.mean() for a in answer.values()])
+                for part, (_, side) in zip(cell[0], sides, strict=True)
+                if side.get("under", "none") != "none"
+                for answer in [part]
+            ]
+            whole = clean.values["accuracy"]
+            if min(left) > rules["idle"] * whole or max(left) < rules["total"] * whole:
+                continue
+        cells[epsilon] = cell
+    if not cells:
+        return None
+    of_cell = {epsilon: {*_draws(cell[0])} for epsilon, cell in cells.items()}
+    used = [a for cell, _ in cells.values() for side in cell for a in side.values()]
+    rows = used[0].rows
+    for answer in used[1:]:
+        rows = np.intersect1d(rows, answer.rows)
+
+    def grouped(epsilons) -> list[list[Draw]]:
+        groups: dict[Any, list[Draw]] = {}
+        for seed, k in sorted(set.intersection(*(of_cell[e] for e in epsilons))):
+            groups.setdefault((seed, k) if members else seed, []).append((seed, k))
+        return list(groups.values())
+
+    # Where only some of the ε have enough trainings, these are tested; the others must not contradict.
+    chosen, least = list(cells), rules.get("trainings", 1)
+    if len(grouped(chosen)) < least:
+        chosen = [e for e in cells if len(grouped([e])) >= least] or chosen
+    groups = grouped(chosen)
+    if not groups or not len(rows):
+        return None
+
+    def matrix(epsilons, groups, sides):
+        parts = [cells[e][0] for e in epsilons]
+        return np.array([
+            np.mean([_sum(part, sides, draw, rows) for part in parts for draw in group], axis=0)
+            for group in groups
+        ])  # fmt: skip
+
+    def told(epsilons, groups, sides) -> list:
+        """Of each training its sum: weights, and the records that they are of."""
+        return [
+            [
+                [sign / (len(epsilons) * len(group)), *_records(evidence, part, draw)]
+                for e in epsilons
+                for draw in group
+                for (sign, _), part in zip(sides, cells[e][0], strict=True)
+                if sign
+            ]
+            for group in groups
+        ]
+
+    alone = [(0, None)] * (len(sides) - 1) + [(1, None)]  # the last side
+    own = {e: each for e in cells if (each := grouped([e]))}
+    return Contrast(
+        matrix(chosen, groups, sides),
+        {e: matrix([e], each, sides) for e, each in own.items()},
+        matrix(chosen, groups, alone),
+        told(chosen, groups, sides),
+        {e: told([e], each, sides) for e, each in own.items()},
+        told(chosen, groups, alone),
+        tuple(dict.fromkeys(name for _, common in cells.values() for name in common)),
+    )
+
+
+def _cell(parts, under) -> tuple[list[dict[Draw, Any]], tuple[str, ...]] | None:
+    """Of each side the answers by draw: under its one attack, or the worst of those that all share."""
+    common: tuple[str, ...] = ()
+    if any(not isinstance(names, str) for names in under):
+        listed = [p for p, names in zip(parts, under, strict=True) if not isinstance(names, str)]
+        common = tuple(n for n in listed[0] if all(n in part for part in listed))
+        if not common:
+            return None
+    cell = []
+    for part, names in zip(parts, under, strict=True):
+        if isinstance(names, str):
+            cell.append(part[names])
+            continue
+        draws = set.intersection(*(set(part[name]) for name in common))
+        cell.append({draw: _worst([part[name][draw] for name in common]) for draw in draws})
+    return cell, common
+
+
+@dataclass(frozen=True)
+class _Worst(Answer):
+    records: tuple[Record, ...] = ()
+
+
+def _worst(several: Sequence[Answer]) -> Answer:
+    if len(several) == 1:
+        return several[0]
+    rows = several[0].rows
+    for answer in several[1:]:
+        rows = np.intersect1d(rows, answer.rows)
+    right = np.all([_taken(answer, rows) for answer in several], axis=0)
+    return _Worst(rows, right, several[0].record, tuple(a.record for a in several))
+
+
+def _taken(answer: Answer, rows: np.ndarray) -> np.ndarray:
+    return answer.right[np.searchsorted(answer.rows, rows)]
+
+
+def _draws(cell: Sequence[Mapping[Draw, Answer]]) -> Iterator[Draw]:
+    """Draws that all sides have; one that names no member serves for all."""
+    members = {k for side in cell for _, k in side if k} or {0}
+    seeds = set.intersection(*({seed for seed, _ in side} for side in cell))
+    for seed in seeds:
+        for k in members:
+            if all((seed, k) in side or (seed, 0) in side for side in cell):
+                yield seed, k
+
+
+def _get(side: Mapping[Draw, Answer], draw: Draw) -> Answer:
+    return side[draw] if draw in side else side[draw[0], 0]
+
+
+def _values(side, draw, rows) -> np.ndarray:
+    return _taken(_get(side, draw), rows).astype(np.float64)
+
+
+def _sum(parts, sides, draw, rows) -> np.ndarray:
+    return sum(
+        sign * _values(part, draw, rows) for (sign, _), part in zip(sides, parts, strict=True)
+    )
+
+
+def _records(evidence, side, draw) -> list[str]:
+    answer = _get(side, draw)
+    return [evidence.place(r) for r in getattr(answer, "records", ()) or (answer.record,)]
