@@ -14,11 +14,13 @@ from made_up_run import (
     member,
     retrained,
     retraining,
+    several,
 )
 
 from helpers.evaluation.model_id import ModelId
 from helpers.evaluation.record import Record
 from helpers.findings.evidence import Ambiguous, Evidence, UnknownName
+from helpers.findings.gathering import Gathered
 
 EVIDENCE = Evidence(bagging() + ladder() + retraining())
 
@@ -57,7 +59,6 @@ def test_what_was_not_measured_is_none():
         lambda e: e.accuracy("mnist", ORIGINAL, chapter="07_beyond"),
         lambda e: e.accuracy("mnist", ORIGINAL, "bim", source="original"),
         lambda e: e.find("acuracy"),
-        lambda e: e.trainings("mnist", ORIGINAL, "bmi"),
     ],
 )
 def test_a_name_that_nothing_has_is_an_error_even_where_nothing_was_measured(ask):
@@ -121,20 +122,34 @@ def test_a_gap_is_paired_where_the_images_are_shared():
     assert apart.high - apart.low > same.high - same.low
 
 
-def test_trainings_are_told_by_seed_and_by_what_the_attack_was_made_on():
-    def repeat(seed, share, made_on):
-        id = replace(ensemble(3), training_seed=seed)
-        return Record("c", "mnist", "repeat", id, "bim", made_on, {}, 0, {"accuracy": share})
+def test_an_accuracy_is_gathered_at_every_epsilon_and_of_every_training():
+    evidence = Gathered(several("mnist", ensemble(10), "bim", 0.5, ORIGINAL))
+    asked = ("mnist", {"kind": "ensemble", "n_members": 10}, "bim")
+    found = evidence.everywhere(*asked, ORIGINAL)
+    sizes = [(r.parameters["epsilon"], r.model.training_seed) for r in found]
+    assert sorted(sizes) == [(e, seed) for e in (0.1, 0.2) for seed in (-1, 1, 2)]
+    assert evidence.everywhere(*asked) == []
 
-    evidence = Evidence(
-        [repeat(0, 0.5, ORIGINAL), repeat(1, 0.6, ORIGINAL), repeat(0, 0.1, ensemble(3))]
-    )
-    assert evidence.trainings("mnist", ensemble(3), "bim", ORIGINAL) == {0: 0.5, 1: 0.6}
-    assert evidence.trainings("mnist", ensemble(3), "bim") == {0: 0.1}
-    asked = {"of": ensemble(3), "under": "bim"}
-    assert evidence.gap_over_trainings("mnist", asked | {"made_on": ORIGINAL}, asked) is None
-    difference, number = evidence.gap_over_trainings("mnist", *[asked | {"made_on": ORIGINAL}] * 2)
-    assert (difference.value, number) == (0, 2)
+
+def test_an_ensemble_attacked_itself_may_be_so_through_any_of_its_means():
+    tested, logits = ensemble(10), replace(ensemble(10), combine="logits")
+    rows = several("mnist", tested, "bim", 0.5, logits)
+    assert len(Gathered(rows).everywhere("mnist", tested, "bim")) == len(rows)
+
+
+def test_members_attacked_elsewhere_are_not_those_attacked_themselves():
+    rows = [accuracy("04_ensembles", "mnist", member(k), "bim", 0.5, made_on=member(6), epsilon=0.1)
+            for k in (1, 6)]  # fmt: skip
+    evidence, all_members = Gathered(rows), {"kind": "member"}
+    assert evidence.everywhere("mnist", all_members, "bim", member(6)) == rows[:1]
+    assert evidence.everywhere("mnist", all_members, "bim") == rows[1:]
+
+
+def test_places_are_rows_of_the_tables():
+    rows = [accuracy("c", data, ORIGINAL, "none", 0.5) for data in ("mnist", "cifar10", "mnist")]
+    evidence = Gathered(rows)
+    assert [evidence.place(r) for r in rows] == ["c/mnist/0", "c/cifar10/0", "c/mnist/1"]
+    assert evidence.n_test("c", "mnist") == 2000
 
 
 def test_the_frame_has_a_row_for_each_record_and_a_column_for_each_field():

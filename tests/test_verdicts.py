@@ -7,14 +7,14 @@ from helpers.findings.verdicts import (
     ABSENT,
     FAILS,
     HOLDS,
+    PARTLY,
     UNDECIDED,
-    above,
-    best,
+    Estimate,
+    Part,
+    Reading,
+    Verdict,
+    corrected,
     gap,
-    gap_of_gains,
-    inside,
-    mean_gap,
-    over_trainings,
     points,
     worst,
 )
@@ -26,30 +26,73 @@ def accuracy(correct, dataset="mnist", **about):
     return Record("c", dataset, "accuracy", values=values, arrays={"correct": correct}, **about)
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "verdict"),
-    [(0.01, 0.2, HOLDS), (-0.2, -0.01, FAILS), (-0.1, 0.1, UNDECIDED), (0.0, 0.1, UNDECIDED)],
-)
-def test_above_needs_the_whole_interval(low, high, verdict):
-    assert above(Difference((low + high) / 2, low, high)) == verdict
+def told(low, high, least=0.0, most=None, **more):
+    return Estimate("BIM", (low + high) / 2, low, high, least, most, **more)
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "verdict"),
-    [(0.2, 0.3, HOLDS), (0.1, 0.19, FAILS), (0.31, 0.4, FAILS), (0.1, 0.25, UNDECIDED)],
-)
-def test_inside_needs_the_whole_interval(low, high, verdict):
-    assert inside(Difference((low + high) / 2, low, high), 0.2, 0.3) == verdict
+    ("estimate", "verdict"),
+    [
+        (told(1, 20), HOLDS), (told(-20, -1), FAILS), (told(-1, 1), UNDECIDED), (told(0, 1), UNDECIDED),
+        (told(20, 30, 19, 31), HOLDS), (told(10, 18, 19, 31), FAILS), (told(32, 40, 19, 31), FAILS),
+        (told(10, 25, 19, 31), UNDECIDED), (told(-5, 1, None, 2), HOLDS), (told(3, 4, None, 2), FAILS),
+    ],
+)  # fmt: skip
+def test_an_interval_must_lie_in_the_range_as_a_whole(estimate, verdict):
+    assert estimate.verdict == verdict
 
 
-def test_parts_join_to_the_worst_and_readings_to_the_best():
+def test_an_adjusted_test_decides_where_there_is_one():
+    sure = {"inside": 0.001, "outside": 0.9}
+    assert told(1, 2, **sure, adjusted=0.01).verdict == HOLDS
+    assert told(1, 2, **sure, adjusted=0.06).verdict == UNDECIDED
+    assert told(1, 2, inside=0.9, outside=0.001, adjusted=0.05).verdict == FAILS
+
+
+def of(*verdicts):
+    bounds = {HOLDS: (1, 2), FAILS: (-2, -1), UNDECIDED: (-1, 1)}
+    readings = [
+        Reading("", absent=True) if v == ABSENT else Reading("", (told(*bounds[v]),))
+        for v in verdicts
+    ]
+    return Part("mnist", tuple(readings))
+
+
+def test_parts_join_to_the_worst():
     assert worst([HOLDS, UNDECIDED]) == UNDECIDED
     assert worst([HOLDS, UNDECIDED, FAILS]) == FAILS
+    assert worst([HOLDS, PARTLY]) == PARTLY
     assert worst([HOLDS, ABSENT]) == HOLDS
     assert worst([]) == worst([ABSENT]) == ABSENT
-    assert best([FAILS, HOLDS]) == HOLDS
-    assert best([FAILS, UNDECIDED]) == UNDECIDED
-    assert best([]) == ABSENT
+
+
+def test_readings_must_agree():
+    assert of(HOLDS, HOLDS).verdict == HOLDS
+    assert of(FAILS, FAILS).verdict == FAILS
+    assert of(FAILS, HOLDS).verdict == of(UNDECIDED, HOLDS).verdict == PARTLY
+    assert of(FAILS, UNDECIDED).verdict == UNDECIDED
+    assert of(HOLDS, ABSENT).verdict == HOLDS
+    assert of(ABSENT).verdict == of().verdict == ABSENT
+
+
+def test_the_opposite_at_one_size_of_the_attack_leaves_one_reading_only():
+    turned, same = told(-3, -2), told(0.5, 3, 1.0)
+    assert turned.turned
+    assert not same.turned
+    assert Reading("", (told(1, 2, parts=(same,)),)).verdict == HOLDS
+    assert Reading("", (told(1, 2, parts=(same, turned)),)).verdict == PARTLY
+    assert Reading("", (told(-2, -1, parts=(turned,)),)).verdict == FAILS
+
+
+def test_what_lacks_something_decides_nothing_and_asks_for_no_correction():
+    lacking = Part("mnist", (Reading("", (told(1, 2, inside=0.04),), lacks="3 trainings"),))
+    asked = Part("mnist", (Reading("", (told(1, 2, inside=0.04),)),))
+    beside = Part("mnist", asked.readings, secondary=True)
+    (found,) = corrected([Verdict(None, (lacking, asked, beside))])
+    assert [e.adjusted for e in found.primaries] == [0.04]
+    assert [part.verdict for part in found.parts] == [UNDECIDED, HOLDS]
+    two = corrected([Verdict(None, (asked,)), Verdict(None, (asked,))])
+    assert [v.verdict for v in two] == [UNDECIDED, UNDECIDED]
 
 
 def test_a_gap_is_paired_only_on_the_same_images():
@@ -67,38 +110,11 @@ def test_a_gap_of_other_seeds_is_not_paired():
     assert gap(accuracy(a), accuracy(b, seed=1)) == gap(accuracy(a), accuracy(b, dataset="x"))
 
 
-def test_a_gap_of_gains_is_narrower_on_the_same_images():
-    rows = [np.arange(400) < k for k in (200, 160, 180, 160)]
-    same = [accuracy(row) for row in rows]
-    other = [accuracy(row, seed=k // 2) for k, row in enumerate(rows)]
-    near, far = (gap_of_gains(r[:2], r[2:]) for r in (same, other))
-    assert near.value == far.value == pytest.approx(0.05)
-    assert near.high - near.low < far.high - far.low
-    twice = np.zeros(400)
-    twice[180:200] = 1
-    assert near.low == pytest.approx(0.05 - 1.959964 * twice.std(ddof=1) / 20)
-
-
 def test_a_gap_without_arrays_is_not_paired():
     a, b = accuracy(np.arange(200) < 120), accuracy(np.arange(200) < 110)
     blind = Record("c", "mnist", "accuracy", values=a.values)
     assert gap(blind, b) == gap(accuracy(np.arange(200) < 120, dataset="other"), b)
 
 
-def test_mean_gap_against_the_textbook():
-    a, b = np.array([1.0, 2, 3, 4]), np.array([0.0, 1, 2])
-    found = mean_gap(a, b)
-    reach = 1.959964 * np.sqrt(a.var(ddof=1) / 4 + b.var(ddof=1) / 3)
-    assert found.value == 1.5
-    assert (found.low, found.high) == pytest.approx((1.5 - reach, 1.5 + reach))
-
-
 def test_points_are_written_with_signs():
     assert points(Difference(-0.05, -0.071, 0.02)) == "−5.0 [−7.1, +2.0]"
-
-
-def test_over_trainings_against_the_textbook():
-    found = over_trainings([1.0, 2.0, 3.0])
-    assert found.value == pytest.approx(2.0)
-    assert found.high == pytest.approx(2.0 + 4.302653 / np.sqrt(3))  # Student's t, two degrees
-    assert found.value - found.low == pytest.approx(found.high - found.value)

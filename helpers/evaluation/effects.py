@@ -11,10 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import f as fisher
 from scipy.stats import nct
 from scipy.stats import t as student
 
 ALPHA = 0.05
+# How many degrees of freedom an expectation of the spread over trainings counts for.
+PRIOR = 10
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Effect:
         )
 
 
-def crossed(differences: np.ndarray) -> Effect:
+def crossed(differences: np.ndarray, spread: float | None = None) -> Effect:
     """Mean of differences, image by image, over trainings that answer on the same images.
 
     The error joins what other images would change and what other trainings would, with Satterthwaite's
@@ -91,6 +94,10 @@ def crossed(differences: np.ndarray) -> Effect:
     ----------
     differences
         float (trainings, images), from -1 to 1 each; one training says nothing of others.
+    spread
+        The standard deviation over trainings that was expected beforehand. A few trainings hardly tell
+        it: as in a moderated t-test (Smyth 2004), the expectation counts like `PRIOR` degrees of freedom
+        more, unless theirs is larger by more than chance explains (F-test).
     """
     d = np.atleast_2d(np.asarray(differences, np.float64))
     n_trainings, n_images = d.shape
@@ -102,9 +109,13 @@ def crossed(differences: np.ndarray) -> Effect:
     images = (((of_images**2).sum() + 1) / n - centre**2) / n
     errors = [(math.sqrt(images), math.inf)]
     if n_trainings > 1:
-        trainings = float(d.mean(1).var(ddof=1)) / n_trainings
-        if trainings > 0:
-            df = n_trainings - 1
+        variance, df = float(d.mean(1).var(ddof=1)), n_trainings - 1
+        trainings = variance / n_trainings
+        if spread and variance <= fisher.ppf(1 - ALPHA, df, PRIOR) * spread**2:
+            trainings = (df * variance + PRIOR * spread**2) / (df + PRIOR) / n_trainings
+            both, df = images + trainings, df + PRIOR
+            errors = [(math.sqrt(both), df * (both / trainings) ** 2)]
+        elif trainings > 0:
             both = images + trainings
             errors = [(math.sqrt(both), df * (both / trainings) ** 2), (math.sqrt(trainings), df)]
     return Effect(float(d.mean()), centre, tuple(errors), n_images, n_trainings)
@@ -175,14 +186,9 @@ def power(
         Of the test, divided by the number of comparisons if these are many.
     """
     images, trainings = discordant / n_images, spread**2 / n_trainings
-    ways = [(math.sqrt(images + trainings), math.inf)]
+    error, df = math.sqrt(images + trainings), math.inf
     if n_trainings > 1 and spread > 0:
-        df = n_trainings - 1
-        both = df * ((images + trainings) / trainings) ** 2
-        ways = [(math.sqrt(images + trainings), both), (math.sqrt(trainings), df)]
-    found = []
-    for error, df in ways:
-        df = min(df, 1e6)  # the noncentral t has no limit in SciPy
-        found.append(float(nct.sf(student.ppf(1 - level / 2, df), df, distance / error)))
-    chance = min(found)
+        df = (n_trainings - 1 + PRIOR) * ((images + trainings) / trainings) ** 2
+    df = min(df, 1e6)  # the noncentral t has no limit in SciPy
+    chance = float(nct.sf(student.ppf(1 - level / 2, df), df, distance / error))
     return max(0.0, 2 * chance - 1) if equivalence else chance

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
+from helpers.attacks import ATTACKS
 from helpers.evaluation.record import Record, select
 from helpers.evaluation.sanity import EXPLAINED, Check
+from helpers.findings.literature import nearest, share
 from helpers.findings.verdicts import (
     ABSENT,
     FAILS,
@@ -139,6 +141,45 @@ def primary_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
         for reading in part.readings
         for e in reading.estimates
     )
+
+
+def power_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """List how likely primary comparisons are decided (:func:`helpers.findings.power.powers`)."""
+    return pd.DataFrame(
+        {
+            "Claim": row["claim"],
+            "Data": row["dataset"],
+            "smallest difference": f"{row['matters']:g}",
+            "images": row["images"],
+            "trainings": row["trainings"],
+            "power (%)": f"{100 * row['power']:.0f}",
+            "shown with 80 %": "–" if row["decides"] is None else f"{row['decides']:.1f}",
+        }
+        for row in rows
+    )
+
+
+def literature_table(
+    entries: Sequence[Mapping[str, Any]], records: Sequence[Record]
+) -> pd.DataFrame:
+    """Set what others measured beside the nearest setting here (data/literature.yaml)."""
+    return pd.DataFrame(
+        {
+            "Source": entry["source"],
+            "Setting": entry["setting"],
+            "Theirs (%)": f"{entry['accuracy']:g}",
+            "Ours (%)": found and share(found),
+            "Our setting": found and f"{found.model}, {_how(found)}",
+        }
+        for entry in entries
+        for found in [nearest(entry, records)]
+    )
+
+
+def _how(record: Record) -> str:
+    label = "clean" if record.attack == "none" else ATTACKS[record.attack].label
+    epsilon = record.parameters.get("epsilon")
+    return f"{record.dataset}, {label}{f', ε = {epsilon:g}' if epsilon else ''}"
 
 
 def change_table(changes: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

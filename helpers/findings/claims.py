@@ -73,6 +73,22 @@ def judge_all(records: Sequence[Record]) -> list[Verdict]:
     return corrected(judge(claim, evidence) for claim in read_claims())
 
 
+def published(verdicts: Sequence[Verdict]) -> Iterator[dict[str, Any]]:
+    """Give what of a judgement is published: a record for each reading, for who recomputes it."""
+    for verdict in verdicts:
+        for number, part in enumerate(verdict.parts):
+            for way, reading in enumerate(part.readings):
+                about = {"claim": verdict.claim.name, "part": number, "reading": way}
+                found = {"absent": reading.absent, "lacks": reading.lacks, "says": reading.says}
+                found |= {"verdict": reading.verdict, "of_claim": verdict.verdict}
+                told = [e.told | {"adjusted": e.adjusted} for e in reading.estimates]
+                yield {
+                    "dataset": part.dataset,
+                    "parameters": about,
+                    "values": found | {"numbers": told},
+                }
+
+
 def judge(claim: Claim, evidence: Gathered) -> Verdict:
     """Judge a claim by what was measured, by itself: all its parts must hold."""
     return Verdict(

@@ -115,22 +115,33 @@ def relative(difference: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return ratio + (difference - ratio * whole) / whole.mean()
 
 
+def spread_of(test: Mapping) -> float | None:
+    """The standard deviation over trainings that was expected beforehand, as a share."""
+    return test["plan"]["spread"] / 100 if "plan" in test else None
+
+
 def _estimated(label, found: Contrast, test, values) -> Estimate:
     """One contrast as a number, with what it is at each ε."""
+    spread = spread_of(test)
     ends, errors = range_of(test, values), _fill(test.get("unit", "points"), values) == "errors"
     unit = "% of the errors" if errors else "points"
 
     def effect(matrix):
-        return crossed(relative(matrix, 1 - found.last) if errors else matrix) * 100
+        return crossed(relative(matrix, 1 - found.last) if errors else matrix, spread) * 100
 
     parts = [
         estimate(
-            f"{label}, ε = {e:g}", crossed(matrix) * 100, *ends, terms={"sums": found.terms_at[e]}
+            f"{label}, ε = {e:g}",
+            crossed(matrix, spread) * 100,
+            *ends,
+            terms={"sums": found.terms_at[e], "spread": spread},
         )
         for e, matrix in found.at.items()
         if e is not None and not errors
     ]
-    terms = {"sums": found.terms} | ({"right": found.terms_last} if errors else {})
+    terms = {"sums": found.terms, "spread": spread} | (
+        {"right": found.terms_last} if errors else {}
+    )
     return estimate(label, effect(found.matrix), *ends, unit=unit, parts=parts, terms=terms)
 
 

@@ -23,6 +23,7 @@ from helpers.findings.comparisons import (
     range_of,
     relative,
     says_of,
+    spread_of,
     words_of,
 )
 from helpers.findings.contrasts import answers, contrast
@@ -55,8 +56,8 @@ def table(evidence, dataset, test, values) -> Reading | None:
         (draws,) = max(made.values(), key=len)[epsilon].values()
         right = np.array([a.right for a in draws.values() if len(a.right) == plain.values["n"]])
         sums = [[[1, evidence.place(a.record)]] for a in draws.values()]
-        terms = {"sums": sums, "minus": entry["reported"] / 100}
-        effect = crossed(right - entry["reported"] / 100) * 100
+        terms = {"sums": sums, "minus": entry["reported"] / 100, "spread": spread_of(test)}
+        effect = crossed(right - entry["reported"] / 100, spread_of(test)) * 100
         unit = "points off the report's"
         found.append(estimate(entry["what"], effect, *ends, unit=unit, terms=terms))
     shown = composite(found)
@@ -126,7 +127,7 @@ def lost_to_fgsm(evidence, dataset, test, values) -> Reading | None:
     *smaller, largest = grids
     ends, found = range_of(test, values), []
     for name in smaller:
-        pair = grids[largest], grids[name]
+        pair = grids[largest], grids[name], spread_of(test)
         parts = [
             estimate(f"minus {name}, ε = {e:g}", _apart(*pair, [e]), *ends, terms=_told(*pair, [e]))
             for e in counts
@@ -144,13 +145,13 @@ def _count(shown: Estimate) -> Effect:
     return Effect(shown.value, shown.value, (), shown.n_images, shown.n_trainings)
 
 
-def _apart(one: Mapping, other: Mapping, epsilons) -> Effect:
+def _apart(one: Mapping, other: Mapping, spread, epsilons) -> Effect:
     means = [np.mean([grid[e][0] for e in epsilons], axis=0) for grid in (one, other)]
-    return (crossed(means[0]) - crossed(means[1])) * 100
+    return (crossed(means[0], spread) - crossed(means[1], spread)) * 100
 
 
-def _told(one: Mapping, other: Mapping, epsilons) -> dict[str, Any]:
-    return {"apart": [[grid[e][1] for e in epsilons] for grid in (one, other)]}
+def _told(one: Mapping, other: Mapping, spread, epsilons) -> dict[str, Any]:
+    return {"apart": [[grid[e][1] for e in epsilons] for grid in (one, other)], "spread": spread}
 
 
 def similarity(evidence, dataset, test, values) -> Reading | None:

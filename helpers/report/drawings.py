@@ -108,8 +108,6 @@ def number(value: float) -> str:
     return f"{value:g}".replace("-", "−")
 
 
-
-
 def _svg(label: str, height: float, content: Markup, kind: str) -> Markup:
     return Markup(
         '<svg class="{}" role="img" aria-label="{}" width="100%" height="{:g}">{}</svg>'

@@ -1,0 +1,34 @@
+from helpers.findings.claims import read_claims
+from helpers.findings.power import planned, powers
+
+PLAN = {
+    "mnist": {
+        "n_test": 10_000,
+        "lbfgs_n_test": 500,
+        "outside_n_test": 500,
+        "n_members": 10,
+        "n_seeds": 3,
+    }
+}
+
+
+def rows(**changes):
+    return {r["claim"]: r for r in powers({"mnist": PLAN["mnist"] | changes})}
+
+
+def test_every_primary_comparison_of_the_data_at_hand_has_a_power():
+    about = {c.name for c in read_claims() if "mnist" in c.datasets}
+    assert rows().keys() == about
+    assert all(0 <= row["power"] <= 1 for row in rows().values())
+
+
+def test_more_images_and_trainings_decide_more():
+    few, many = rows(n_test=1000), rows(n_seeds=10)
+    assert few["C9"]["decides"] > rows()["C9"]["decides"] > many["C9"]["decides"]
+    assert rows(n_seeds=1)["C9"] | {"power": 0.0, "decides": None} == rows(n_seeds=1)["C9"]
+
+
+def test_a_profile_says_what_it_plans():
+    sizes = planned("standard")
+    assert {"mnist", "cifar10", "tiny_imagenet"} == sizes.keys()
+    assert all(row["n_test"] > 0 for row in sizes.values())
