@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from types import SimpleNamespace
 from typing import Any
 
@@ -163,10 +164,6 @@ def _on(evidence, dataset, sides, found, rules, members) -> Contrast | None:
     if not cells:
         return None
     of_cell = {epsilon: {*_draws(cell[0])} for epsilon, cell in cells.items()}
-    used = [a for cell, _ in cells.values() for side in cell for a in side.values()]
-    rows = used[0].rows
-    for answer in used[1:]:
-        rows = np.intersect1d(rows, answer.rows)
 
     def grouped(epsilons) -> list[list[Draw]]:
         groups: dict[Any, list[Draw]] = {}
@@ -179,37 +176,45 @@ def _on(evidence, dataset, sides, found, rules, members) -> Contrast | None:
     if len(grouped(chosen)) < least:
         chosen = [e for e in cells if len(grouped([e])) >= least] or chosen
     groups = grouped(chosen)
-    if not groups or not len(rows):
+    if not groups:
         return None
 
-    def matrix(epsilons, groups, sides):
+    def matrix(epsilons, groups, signs):
+        """On the images that all sides have at these ε, the sides with these signs."""
         parts = [cells[e][0] for e in epsilons]
+        draws = [draw for group in groups for draw in group]
+        used = [_get(side, draw).rows for part in parts for side in part for draw in draws]
+        rows = reduce(np.intersect1d, used)
         return np.array([
-            np.mean([_sum(part, sides, draw, rows) for part in parts for draw in group], axis=0)
+            np.mean([_sum(part, signs, draw, rows) for part in parts for draw in group], axis=0)
             for group in groups
         ])  # fmt: skip
 
-    def told(epsilons, groups, sides) -> list:
+    def told(epsilons, groups, signs) -> list:
         """Of each training its sum: weights, and the records that they are of."""
         return [
             [
                 [sign / (len(epsilons) * len(group)), *_records(evidence, part, draw)]
                 for e in epsilons
                 for draw in group
-                for (sign, _), part in zip(sides, cells[e][0], strict=True)
+                for sign, part in zip(signs, cells[e][0], strict=True)
                 if sign
             ]
             for group in groups
         ]
 
-    alone = [(0, None)] * (len(sides) - 1) + [(1, None)]  # the last side
+    signs = [sign for sign, _ in sides]
+    alone = [0] * (len(sides) - 1) + [1]  # the last side
     own = {e: each for e in cells if (each := grouped([e]))}
+    made = matrix(chosen, groups, signs)
+    if not made.shape[1]:
+        return None
     return Contrast(
-        matrix(chosen, groups, sides),
-        {e: matrix([e], each, sides) for e, each in own.items()},
+        made,
+        {e: matrix([e], each, signs) for e, each in own.items()},
         matrix(chosen, groups, alone),
-        told(chosen, groups, sides),
-        {e: told([e], each, sides) for e, each in own.items()},
+        told(chosen, groups, signs),
+        {e: told([e], each, signs) for e, each in own.items()},
         told(chosen, groups, alone),
         tuple(dict.fromkeys(name for _, common in cells.values() for name in common)),
     )
@@ -270,10 +275,8 @@ def _values(side, draw, rows) -> np.ndarray:
     return _taken(_get(side, draw), rows).astype(np.float64)
 
 
-def _sum(parts, sides, draw, rows) -> np.ndarray:
-    return sum(
-        sign * _values(part, draw, rows) for (sign, _), part in zip(sides, parts, strict=True)
-    )
+def _sum(parts, signs, draw, rows) -> np.ndarray:
+    return sum(s * _values(part, draw, rows) for s, part in zip(signs, parts, strict=True))
 
 
 def _records(evidence, side, draw) -> list[str]:

@@ -16,7 +16,7 @@ from helpers.rounding import rounded
 
 @cache
 def read_literature() -> tuple[dict[str, Any], ...]:
-    """Read the entries: ``source``, ``setting``, ``accuracy`` (percent), and ``ours``, what is nearest."""
+    """Read the entries: source, setting, accuracy in percent, and `ours`, which asks for the nearest."""
     return tuple(yaml.safe_load((PROJECT / "data" / "literature.yaml").read_text(encoding="utf-8")))
 
 
