@@ -47,7 +47,7 @@ def crossed(d, spread):  # mean, middle, and errors with their degrees of freedo
     of_images, n, k = d.mean(0), d.shape[1] + 2, len(d)
     centre, variance, df = of_images.sum() / n, d.mean(1).var(ddof=1) if k > 1 else 0, k - 1
     images = (((of_images**2).sum() + 1) / n - centre**2) / n
-    moderated = df and spread and variance <= fisher.ppf(0.95, df, 10) * spread**2
+    moderated = spread and (not df or variance <= fisher.ppf(0.95, df, 10) * spread**2)
     if moderated:
         variance, df = (df * variance + 10 * spread**2) / (df + 10), df + 10
     if not variance > 0:

@@ -160,3 +160,10 @@ def test_power_is_how_often_made_up_runs_are_decided():
         decided.append(chances[0] <= 0.05)
     planned = power(0.05, n_images=400, n_trainings=5, discordant=0.1, spread=0.03)
     assert np.mean(decided) == pytest.approx(planned, abs=0.1)
+
+
+def test_one_training_counts_with_what_was_expected_of_others():
+    d = np.where(np.arange(1000) < 100, 1.0, 0.0)
+    expected = (crossed(d).errors[0][0] ** 2 + 0.03**2) ** 0.5
+    assert crossed(d, 0.03).errors[0][0] == pytest.approx(expected)
+    assert crossed(d, 0.03).reach > crossed(d).reach

@@ -97,7 +97,8 @@ def crossed(differences: np.ndarray, spread: float | None = None) -> Effect:
     spread
         The standard deviation over trainings that was expected beforehand. A few trainings hardly tell
         it: as in a moderated t-test (Smyth 2004), the expectation counts like `PRIOR` degrees of freedom
-        more, unless theirs is larger by more than chance explains (F-test).
+        more, unless theirs is larger by more than chance explains (F-test). Of one training it is all
+        there is.
     """
     d = np.atleast_2d(np.asarray(differences, np.float64))
     n_trainings, n_images = d.shape
@@ -108,7 +109,10 @@ def crossed(differences: np.ndarray, spread: float | None = None) -> Effect:
     centre = float(of_images.sum() / n)
     images = (((of_images**2).sum() + 1) / n - centre**2) / n
     errors = [(math.sqrt(images), math.inf)]
-    if n_trainings > 1:
+    if n_trainings == 1 and spread:
+        both = images + spread**2
+        errors = [(math.sqrt(both), PRIOR * (both / spread**2) ** 2)]
+    elif n_trainings > 1:
         variance, df = float(d.mean(1).var(ddof=1)), n_trainings - 1
         trainings = variance / n_trainings
         if spread and variance <= fisher.ppf(1 - ALPHA, df, PRIOR) * spread**2:
@@ -187,7 +191,7 @@ def power(
     """
     images, trainings = discordant / n_images, spread**2 / n_trainings
     error, df = math.sqrt(images + trainings), math.inf
-    if n_trainings > 1 and spread > 0:
+    if spread > 0:
         df = (n_trainings - 1 + PRIOR) * ((images + trainings) / trainings) ** 2
     df = min(df, 1e6)  # the noncentral t has no limit in SciPy
     chance = float(nct.sf(student.ppf(1 - level / 2, df), df, distance / error))

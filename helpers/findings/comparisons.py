@@ -152,16 +152,15 @@ def _sides(test: Mapping, values: Mapping) -> list[tuple[int, dict]]:
 
 def contrasts(evidence, dataset, test, values) -> Reading | None:
     """Differences of accuracies: the mean of all rows, or each of them as the test wants it."""
-    rows, gone, seen = {}, [], False
+    rows, lacks, gone, seen = {}, [], [], False
     for row in test.get("each", [{}]):
         with suppress(Missing):
             sides = _sides(test, values | row)
             label = test.get("label", "{attack}").format_map(
                 words_of({"attack": ""} | values | row)
             )
-            rules = values["rules"] | (
-                {"trainings": test["trainings"]} if "trainings" in test else {}
-            )
+            least = {k: v for k, v in (test | row).items() if k == "trainings"}
+            rules = values["rules"] | least
             made = contrast(
                 evidence, dataset, sides, rules=rules, members=test.get("members", False)
             )
@@ -171,9 +170,10 @@ def contrasts(evidence, dataset, test, values) -> Reading | None:
                 gone.append(label)
             else:
                 rows[label] = made
+                lacks.append(lacks_of(test | least, rules, crossed(made.matrix), list(made.at)))
     if not rows:
-        lacks = f"a fair comparison for {', '.join(gone)}"
-        return Reading(says_of(evidence, dataset, test, values), lacks=lacks) if seen else None
+        missing = f"a fair comparison for {', '.join(gone)}"
+        return Reading(says_of(evidence, dataset, test, values), lacks=missing) if seen else None
     attacks = dict.fromkeys(ATTACKS[a].label for made in rows.values() for a in made.attacks)
     of_these = f"worst of {', '.join(attacks)}" if attacks else ""
     epsilons = sorted({e for made in rows.values() for e in made.at if e is not None})
@@ -183,10 +183,6 @@ def contrasts(evidence, dataset, test, values) -> Reading | None:
         shown = composite([_estimated(k, made, test, values) for k, made in rows.items()])
     else:
         shown = _mean(rows, test, values)
-    lacks = [
-        lacks_of(test, values["rules"], crossed(made.matrix), list(made.at))
-        for made in rows.values()
-    ]
     lacks += [f"a fair comparison for {', '.join(gone)}"] if gone else []
     lacks += ["the same images for all"] if shown is None else []
     return Reading(says, (shown,) if shown else (), "; ".join(dict.fromkeys(filter(None, lacks))))

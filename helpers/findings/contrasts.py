@@ -22,6 +22,7 @@ from helpers.evaluation.record import Record
 from helpers.findings.evidence import ITSELF
 from helpers.findings.gathering import Gathered, is_open
 
+TEAM = 3  # members from which on an ensemble counts as several trainings
 Draw = tuple[int, int]  # seed of the training, and number of the member where it is left open
 
 
@@ -98,6 +99,11 @@ def answers(
             answer = Answer(rows, record.arrays["correct"], record)
             draw = (seed if seed >= 0 else record.seed, k)
             draws[draw] = min(draws.get(draw, answer), answer, key=_strength)
+    for draws in (d for by in found.values() for some in by.values() for d in some.values()):
+        # L-BFGS takes other images for each seed: those of the first count.
+        rows = draws[min(draws)].rows
+        for draw in [d for d, answer in draws.items() if not np.array_equal(answer.rows, rows)]:
+            del draws[draw]
     return found
 
 
@@ -258,17 +264,35 @@ def _taken(answer: Answer, rows: np.ndarray) -> np.ndarray:
 
 
 def _draws(cell: Sequence[Mapping[Draw, Answer]]) -> Iterator[Draw]:
-    """Draws that all sides have; one that names no member serves for all."""
+    """Draws that all sides have; one that names no member serves for all, as an ensemble does.
+
+    An ensemble is several trainings by itself: trained once, it stands beside each of the other side.
+    """
     members = {k for side in cell for _, k in side if k} or {0}
-    seeds = set.intersection(*({seed for seed, _ in side} for side in cell))
+    fixed = [len({seed for seed, _ in side}) == 1 and _is_team(side) for side in cell]
+    varied = [side for side, once in zip(cell, fixed, strict=True) if not once] or cell
+    seeds = set.intersection(*({seed for seed, _ in side} for side in varied))
     for seed in seeds:
         for k in members:
-            if all((seed, k) in side or (seed, 0) in side for side in cell):
+            if all(_find(side, (seed, k)) for side in cell):
                 yield seed, k
 
 
+def _is_team(side: Mapping[Draw, Answer]) -> bool:
+    return all(answer.record.model.n_members >= TEAM for answer in side.values())
+
+
+def _find(side: Mapping[Draw, Answer], draw: Draw) -> Answer | None:
+    seed, k = draw
+    if len({s for s, _ in side}) == 1 and _is_team(side):
+        seed = next(iter(side))[0]
+    return side.get((seed, k), side.get((seed, 0)))
+
+
 def _get(side: Mapping[Draw, Answer], draw: Draw) -> Answer:
-    return side[draw] if draw in side else side[draw[0], 0]
+    answer = _find(side, draw)
+    assert answer is not None  # draws are those that all sides have
+    return answer
 
 
 def _values(side, draw, rows) -> np.ndarray:

@@ -92,4 +92,8 @@ def _same_kind(record: Record) -> bool:
     """Whether the attack was made on the tested model, of a training from another seed."""
     if record.quantity != "repeat" or record.made_on is None:
         return False
-    return replace(record.model, training_seed=record.made_on.training_seed) == record.made_on
+    made_on = record.made_on
+    seed, combine = made_on.training_seed, made_on.combine
+    if made_on.kind != record.model.kind:
+        return False
+    return replace(record.model, training_seed=seed, combine=combine) == made_on

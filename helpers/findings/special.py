@@ -71,11 +71,11 @@ def _at_epsilon(evidence, dataset, side, epsilon) -> dict[str, Any]:
     """Ask for the model that was retrained at this ε, where it is not the chapter's."""
     recipes = {
         r.model.recipe
-        for r in evidence.find("accuracy", dataset=dataset, chapter=side["chapter"])
+        for r in evidence.find("accuracy", dataset=dataset, chapter=side["chapter"], sweep="fit")
         if r.model and f"epsilon={epsilon:g}" in r.model.recipe.split()
     } if epsilon else set()  # fmt: skip
     for recipe in sorted(recipes, key=len):  # the chapter's own way but for ε comes first
-        other = side | {"of": side["of"] | {"recipe": recipe}}
+        other = side | {"of": side["of"] | {"recipe": recipe}, "sweep": "fit"}
         if evidence.accuracy(dataset, **other):
             return other
     return side
