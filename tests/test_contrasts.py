@@ -1,0 +1,108 @@
+"""Fair comparisons: the same images, the same size of the attack, the same tries."""
+
+from dataclasses import replace
+
+import numpy as np
+from made_up_run import ORIGINAL, accuracy, clean, ensemble, member, retrained
+
+from helpers.findings.contrasts import contrast
+from helpers.findings.gathering import Gathered
+
+RULES = {"idle": 0.9, "total": 0.1}
+WHOLE, ALONE = {"kind": "ensemble", "n_members": 10}, {"kind": "original"}
+
+
+def right(share, seed, n=2000):
+    return np.random.default_rng(seed).random(n) < share
+
+
+def answered(model, attack, correct, made_on=ORIGINAL, **about):
+    record = accuracy("04_ensembles", "mnist", model, attack, 0.5, len(correct), made_on, **about)
+    return replace(record, arrays={"correct": correct})
+
+
+def compared(records, *sides, **more):
+    return contrast(Gathered(clean() + records), "mnist", sides, rules=RULES, **more)
+
+
+def test_an_attack_on_known_images_is_compared_on_these():
+    """L-BFGS draws its images by the run's seed; unpaired, 200 beside 2,000 decided nothing."""
+    rows = np.sort(np.random.default_rng([0, 7]).permutation(2000)[:200])
+    a, b = right(0.7, 1), right(0.5, 2)
+    records = [
+        answered(ORIGINAL, "none", right(0.95, 3)),
+        answered(ensemble(10), "lbfgs", a[rows]),
+        answered(ensemble(10), "bim", b, epsilon=0.1),
+    ]
+    sides = [
+        (sign, {"of": WHOLE, "under": attack, "made_on": ALONE})
+        for sign, attack in ((1, "lbfgs"), (-1, "bim"))
+    ]
+    found = compared(records, *sides)
+    np.testing.assert_array_equal(found.matrix[0], a[rows].astype(float) - b[rows])
+
+
+def test_only_attacks_that_both_met_count_on_the_images_that_both_saw():
+    model, team = retrained("fgsm"), ensemble(10)
+    a, b = ([right(share, seed + k) for k in range(3)] for share, seed in ((0.8, 10), (0.6, 20)))
+    records = [
+        answered(model, "bim", a[0], model, epsilon=0.1),
+        answered(model, "square", a[1][:300], model, epsilon=0.1),
+        answered(team, "bim", b[0], team, epsilon=0.1),
+        answered(team, "square", b[1], team, epsilon=0.1),
+        answered(team, "pgd", np.zeros(2000, bool), team, epsilon=0.1),
+    ]
+    attacks = ["bim", "pgd", "square"]
+    of = {"kind": "original", "retrained_on": "fgsm", "regenerate": "epoch"}
+    found = compared(
+        records, (1, {"of": of, "under": attacks}), (-1, {"of": WHOLE, "under": attacks})
+    )
+    assert found.attacks == ("bim", "square")
+    worst = [(x[0] & x[1])[:300].astype(float) for x in (a, b)]
+    np.testing.assert_array_equal(found.matrix[0], worst[0] - worst[1])
+
+
+def test_idle_and_total_sizes_do_not_count_and_others_do_alike():
+    shares = {0.01: (0.94, 0.93), 0.1: (0.6, 0.4), 0.2: (0.3, 0.2), 0.5: (0.0, 0.01)}
+    records = [
+        answered(model, "bim", right(shares[e][k], 10 * k), epsilon=e, sweep="epsilon")
+        for e in shares
+        for k, model in enumerate((ensemble(10), ORIGINAL))
+    ]
+    found = compared(
+        records,
+        *[(s, {"of": of, "under": "bim", "made_on": ALONE}) for s, of in ((1, WHOLE), (-1, ALONE))],
+    )
+    assert list(found.at) == [0.1, 0.2]
+    np.testing.assert_allclose(found.matrix, (found.at[0.1] + found.at[0.2]) / 2)
+
+
+def test_all_members_count_and_one_that_is_compared_stands_beside_each():
+    records = [answered(ensemble(10), "bim", right(0.6, 1), epsilon=0.1)]
+    records += [answered(member(k), "bim", right(0.5, k), epsilon=0.1) for k in (2, 3, 4)]
+    sides = [(1, {"of": WHOLE, "under": "bim", "made_on": ALONE})]
+    sides += [(-1, {"of": {"kind": "member"}, "under": "bim", "made_on": ALONE})]
+    assert compared(records, *sides, members=True).matrix.shape == (3, 2000)
+    assert compared(records, *sides).matrix.shape == (1, 2000)
+
+
+def test_an_ensemble_trained_once_stands_beside_each_training_of_the_other_side():
+    records = [answered(ensemble(10), "none", right(0.97, 1)), *clean(share=0.95)]
+    for seed in (1, 2):
+        again = answered(ORIGINAL, "none", right(0.95, seed + 5))
+        id = replace(ORIGINAL, training_seed=seed)
+        records.append(replace(again, quantity="repeat", model=id))
+    found = contrast(
+        Gathered(records), "mnist", [(1, {"of": WHOLE}), (-1, {"of": ALONE})], rules=RULES
+    )
+    assert found.matrix.shape == (3, 2000)
+    few = [replace(r, model=ensemble(2)) if r.model.kind == "ensemble" else r for r in records]
+    two = {"kind": "ensemble", "n_members": 2}
+    assert (
+        len(
+            contrast(
+                Gathered(few), "mnist", [(1, {"of": two}), (-1, {"of": ALONE})], rules=RULES
+            ).matrix
+        )
+        == 1
+    )
