@@ -167,3 +167,13 @@ def test_one_training_counts_with_what_was_expected_of_others():
     expected = (crossed(d).errors[0][0] ** 2 + 0.03**2) ** 0.5
     assert crossed(d, 0.03).errors[0][0] == pytest.approx(expected)
     assert crossed(d, 0.03).reach > crossed(d).reach
+
+
+def test_one_training_more_falls_inside_its_interval():
+    """What a rerun on another machine finds: another training, of which this one image set tells."""
+    generator, inside = np.random.default_rng(8), []
+    for _ in range(300):
+        several = drawn(generator, n_trainings=6, spread=0.04)
+        found = crossed(several[:5], more=1)
+        inside.append(found.low <= several[5].mean() <= found.high)
+    assert np.mean(inside) > 0.94

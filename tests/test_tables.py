@@ -248,12 +248,20 @@ def test_tests_and_slips_are_listed():
 
 def test_repeat_table_has_a_column_for_each_seed():
     rows = [
-        replace(accuracy("none", k, replace(model, training_seed=seed)), quantity="repeat")
+        replace(
+            accuracy("none", k, replace(model, training_seed=seed)),
+            quantity="repeat",
+            arrays={"correct": np.arange(200) < k},
+        )
         for model, found in {ORIGINAL: (194, 198), RETRAINED: (196, 196)}.items()
         for seed, k in enumerate(found)
     ]
     frame = tables.repeat_table([*rows, accuracy("none", 194)])
-    assert list(frame.columns) == ["Model", "Attack", "seed 0", "seed 1", "mean ± sd"]
+    assert list(frame.columns[:4]) == ["Model", "Attack", "seed 0", "seed 1"]
+    assert list(frame.columns[4:]) == ["mean", "95 %", "of one more", "trainings"]
     assert frame["Model"].tolist() == ["original model", "retrained on FGSM"]
     assert frame["seed 1"].tolist() == ["99.00", "98.00"]
-    assert frame["mean ± sd"].tolist() == ["98.00 ± 1.41", "98.00 ± 0.00"]
+    assert frame["mean"].tolist() == ["98.00", "98.00"]
+    assert frame["trainings"].tolist() == ["2", "2"]
+    wide, narrow = ([float(end) for end in text[1:-1].split(", ")] for text in frame["95 %"])
+    assert wide[0] < narrow[0] < 98 < narrow[1] < wide[1]

@@ -83,7 +83,7 @@ class Effect:
         )
 
 
-def crossed(differences: np.ndarray, spread: float | None = None) -> Effect:
+def crossed(differences: np.ndarray, spread: float | None = None, *, more: int = 0) -> Effect:
     """Mean of differences, image by image, over trainings that answer on the same images.
 
     The error joins what other images would change and what other trainings would, with Satterthwaite's
@@ -99,6 +99,8 @@ def crossed(differences: np.ndarray, spread: float | None = None) -> Effect:
         it: as in a moderated t-test (Smyth 2004), the expectation counts like `PRIOR` degrees of freedom
         more, unless theirs is larger by more than chance explains (F-test). Of one training it is all
         there is.
+    more
+        1 for the interval of one training more, on other images, rather than of the mean.
     """
     d = np.atleast_2d(np.asarray(differences, np.float64))
     n_trainings, n_images = d.shape
@@ -114,9 +116,12 @@ def crossed(differences: np.ndarray, spread: float | None = None) -> Effect:
         errors = [(math.sqrt(both), PRIOR * (both / spread**2) ** 2)]
     elif n_trainings > 1:
         variance, df = float(d.mean(1).var(ddof=1)), n_trainings - 1
-        trainings = variance / n_trainings
+        trainings = variance * (more + 1 / n_trainings)
+        images *= 1 + more
         if spread and variance <= fisher.ppf(1 - ALPHA, df, PRIOR) * spread**2:
-            trainings = (df * variance + PRIOR * spread**2) / (df + PRIOR) / n_trainings
+            trainings = (
+                (df * variance + PRIOR * spread**2) / (df + PRIOR) * (more + 1 / n_trainings)
+            )
             both, df = images + trainings, df + PRIOR
             errors = [(math.sqrt(both), df * (both / trainings) ** 2)]
         elif trainings > 0:

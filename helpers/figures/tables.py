@@ -12,6 +12,7 @@ import pandas as pd
 from helpers.attacks import ATTACKS
 from helpers.data import DATASETS
 from helpers.data.dataset import Dataset
+from helpers.evaluation.effects import crossed
 from helpers.evaluation.model_id import ModelId
 from helpers.evaluation.record import WORST_RUNG, Record, on_itself, plain, select
 from helpers.evaluation.statistics import mcnemar
@@ -186,22 +187,36 @@ def _last_best(history: Mapping[str, Sequence[float]]) -> str | None:
 def repeat_table(records: Sequence[Record]) -> pd.DataFrame:
     """Set out accuracies of models that were trained several times, in percent, a column for each seed.
 
+    Their mean has an interval over trainings and images together: that of the mean of these trainings,
+    and wider, where a single further training would fall (a prediction interval).
+
     Parameters
     ----------
     records
         Records of one chapter; those of other quantities are passed over.
     """
-    found: dict[tuple[ModelId, str], dict[int, float]] = {}
+    found: dict[tuple[ModelId, str], dict[int, Record]] = {}
     for r in select(records, quantity="repeat"):
         model = replace(r.model, training_seed=-1)
-        found.setdefault((model, r.attack), {})[r.model.training_seed] = 100 * r.values["accuracy"]
+        found.setdefault((model, r.attack), {})[r.model.training_seed] = r
     return pd.DataFrame(
         {"Model": str(model), "Attack": called(attack)}
-        | {f"seed {seed}": f"{value:.2f}" for seed, value in sorted(by_seed.items())}
-        | {"mean ± sd": f"{np.mean(v):.2f} ± {np.std(v, ddof=1):.2f}"}
+        | {f"seed {k}": f"{100 * r.values['accuracy']:.2f}" for k, r in sorted(by_seed.items())}
+        | over_trainings([r.arrays["correct"] for r in by_seed.values()])
         for (model, attack), by_seed in found.items()
-        for v in [list(by_seed.values())]
     )
+
+
+def over_trainings(right: Sequence[np.ndarray]) -> dict[str, str]:
+    """Mean accuracy over trainings, in percent, and what to expect of the mean and of one more."""
+    found = crossed(np.array(right, np.float64)) * 100
+    one_more = crossed(np.array(right, np.float64), more=1) * 100
+    ends = [(max(e.low, 0.0), min(e.high, 100.0)) for e in (found, one_more)]
+    mean, more = ("[{:.1f}, {:.1f}]".format(*pair) for pair in ends)
+    return {
+        "mean": f"{found.value:.2f}", "95 %": mean, "of one more": more,
+        "trainings": str(found.n_trainings),
+    }  # fmt: skip
 
 
 IN_SUMMARY = ("none", "fgsm", "bim", "pgd", "lbfgs")  # the rest stands in the chapters

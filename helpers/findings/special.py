@@ -31,6 +31,8 @@ from helpers.findings.evidence import ITSELF
 from helpers.findings.gathering import Gathered
 from helpers.findings.verdicts import HOLDS, Estimate, Reading, estimate
 
+REACH = 1.0  # BIM's steps together go just as far as ε
+
 
 def table(evidence, dataset, test, values) -> Reading | None:
     """The accuracies of a table of the report, which must all be met."""
@@ -73,8 +75,9 @@ def _at_epsilon(evidence, dataset, side, epsilon) -> dict[str, Any]:
         r.model.recipe
         for r in evidence.find("accuracy", dataset=dataset, chapter=side["chapter"], sweep="fit")
         if r.model and f"epsilon={epsilon:g}" in r.model.recipe.split()
+        and r.parameters.get("reach") in (None, REACH)
     } if epsilon else set()  # fmt: skip
-    for recipe in sorted(recipes, key=len):  # the chapter's own way but for ε comes first
+    for recipe in sorted(recipes):
         other = side | {"of": side["of"] | {"recipe": recipe}, "sweep": "fit"}
         if evidence.accuracy(dataset, **other):
             return other
