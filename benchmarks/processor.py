@@ -86,11 +86,12 @@ def section(n: int, rounds: int, machine: str) -> list[str]:
         for name, threads in keys:
             found[name, threads].append(under(SETTINGS[name], threads, n))
             print(name, threads, found[name, threads][-1], flush=True)
+    runs = "one run" if rounds == 1 else f"medians of {rounds} runs in turns"
     lines = [
         f"### oneDNN, its instruction set and threads: table_2, {n:,} random images",
         "",
-        f"One epoch in batches of 64, then BIM with 5 steps on {min(n, 256)} images; medians of "
-        f"{rounds} rounds. Times are of the processor, all threads together: what else runs moves them "
+        f"One epoch in batches of 64, then BIM with 5 steps on {min(n, 256)} images; "
+        f"{runs}. Times are of the processor, all threads together: what else runs moves them "
         "less. Gain: beside oneDNN off with the same instructions and threads. Equal "
         f"digests: the same weights, the same images, bit for bit. Measured on: {machine}.",
         "",
