@@ -84,6 +84,11 @@ Sizes = Annotated[
     list[SizeOrNone], BeforeValidator(_split), Field(min_length=1),
     AfterValidator(_once), AfterValidator(_rising),
 ]  # fmt: skip
+Reach = Annotated[float, Number, Field(gt=0, le=10)]
+Reaches = Annotated[
+    list[Reach], BeforeValidator(_split), Field(min_length=1),
+    AfterValidator(_once), AfterValidator(_rising),
+]  # fmt: skip
 KerasFile = Annotated[str, AfterValidator(_keras_file)]
 Architecture = Literal["", "table_2", "table_3", "inception_v3"]
 Noise = Literal["once", "per_member"]
@@ -143,6 +148,7 @@ VOCABULARY = {
     "validation_fraction": _(
         Share, "2-8", "share of the training images that early stopping watches", left=TRAINED
     ),
+    "augment": _(bool, "2-8", "flip and shift training images at random", left=TRAINED),
     "n_members": _(Count, "4 6-8", "members of the ensemble", 1_000),
     "member": _(
         Count, "4 7-8", "the report's i: the member that is attacked; unless set, at most n_members"
@@ -164,19 +170,25 @@ VOCABULARY = {
     "lbfgs_n_train": _(Count, "5", "training images that L-BFGS retraining attacks"),
     "lbfgs_train_c": _(Positive, "5", "the constant c of the L-BFGS examples trained on"),
     "restarts": _(Count, "5 7-8", "PGD's random starts", 1_000),
-    "outside_n_test": _(Count, "7", "test images for the attacks of another library"),
-    "outside_iterations": _(Count, "7", "their most iterations or queries", 100_000),
+    "outside_n_test": _(Count, "7", "test images for Square and AutoPGD"),
+    "outside_iterations": _(Count, "7", "most iterations of Carlini-Wagner", 100_000),
+    "queries": _(Count, "7", "most queries of Square", 1_000_000),
+    "cw_n_test": _(Count, "7", "test images for Carlini-Wagner"),
+    "strong_n_test": _(Count, "7", "test images for PGD and AutoPGD at their strongest"),
+    "strong_steps": _(Count, "7", "steps of that PGD; AutoPGD takes twice as many", 10_000),
+    "strong_restarts": _(Count, "7", "its random starts", 1_000),
     "epsilon": _(Epsilon, "3-8", "largest change of a pixel, of 1"),
     "alpha": _(Epsilon, "3-8", "step of BIM and PGD, of 1; follows epsilon unless set"),
     "steps": _(Count, "3-8", "BIM's steps; PGD takes twice as many", 1_000),
-    "epsilon_grid": _(Sizes, "3-6", "values of epsilon for the curves", 100),
+    "epsilon_grid": _(Sizes, "3-7", "values of epsilon for the curves", 100),
     "lbfgs_n_test": _(Count, "3-6", "test images attacked by L-BFGS"),
     "lbfgs_c_steps": _(Count, "3-6", "values of c tried by L-BFGS", 100),
     "lbfgs_iterations": _(Count, "3-6", "most iterations of L-BFGS for each c", 10_000),
     "target_class": _(CountOrNone, "3", "class that L-BFGS aims at in Figure 5"),
-    "n_seeds": _(
-        Count, "5 8", "training seeds, from `seed` on, for the claims on small differences", 100
-    ),
+    "n_seeds": _(Count, "2-3 5 8", "trainings, from seeds `seed` on, behind what is said of all", 100),
+    "fit_epsilons": _(Sizes, "5", "values of epsilon tried for the report's, in training and test", 100),
+    "fit_reaches": _(Reaches, "4-5", "how far BIM's steps go together, of epsilon, tried likewise", 100),
+    "fit_epochs": _(Count, "5", "epochs of these retrainings", 1_000),
     "allow_expensive": _(bool, "2-8", "True runs what takes far longer than usual"),
     "seed": _(CountOrNone, "1-9", "seed of everything random"),
     "data_dir": _(str, "1-9", "folder of the real data sets"),

@@ -53,10 +53,12 @@ CASES = {
     "targeted_bim": Case(STEPS | {"seed": 0}, targeted="always", close=1e-6),
     "pgd": Case(STEPS | {"restarts": 2, "seed": 0}, targeted="option", close=1e-6),
     "worst": Case(STEPS | {"restarts": 2, "seed": 0}),
+    "strongest": Case({"epsilon": EPSILON, "steps": 4, "restarts": 2, "iterations": 6, "seed": 0}),
     "lbfgs": Case(SEARCH | {"seed": 0}, targeted="always", close=5e-3),
     "untargeted_lbfgs": Case(SEARCH, close=5e-3),
+    "joint_lbfgs": Case({"c": 0.1, "max_iterations": 20, "seed": 0}, targeted="always"),
     "square": Case({"epsilon": EPSILON} | OUTSIDE),
-    "auto_pgd": Case({"epsilon": EPSILON} | OUTSIDE),
+    "auto_pgd": Case({"epsilon": EPSILON, "steps": 12, "seed": 0}, close=1e-6),
     "cw": Case(OUTSIDE),
 }
 
@@ -177,7 +179,8 @@ def test_bad_input_is_refused_by_all(name, change):
 def test_a_rows_settings_are_what_its_function_takes(name):
     p = SimpleNamespace(
         seed=3, epsilon=0.1, alpha=0.025, steps=5, restarts=2, lbfgs_c_steps=4, lbfgs_iterations=9,
-        outside_iterations=8, lbfgs_n_test=2, outside_n_test=3,
+        outside_iterations=8, lbfgs_n_test=2, outside_n_test=3, queries=30, strong_n_test=3,
+        strong_steps=4, strong_restarts=2, cw_n_test=2,
     )  # fmt: skip
     row = ATTACKS[name]
     settings = row.settings(p, 0.2)

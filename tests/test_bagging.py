@@ -6,16 +6,19 @@ import pytest
 from small_models import SHAPE, blobs, images, linear_model, small_network
 
 from helpers.attacks import steps
+from helpers.defences import bagging
 from helpers.defences.bagging import (
     Ensemble,
     add_noise,
     bootstrap,
     member_seed,
     replicate,
+    set_aside,
     train_member,
     vote,
 )
 from helpers.models import gradients
+from helpers.models.training import split_validation
 
 TRAINING = {
     "epochs": 2, "batch_size": 32, "learning_rate": 0.01, "patience": 3, "validation_fraction": 0.2,
@@ -145,6 +148,38 @@ def test_members_are_trained_from_different_weights_on_different_images():
     )  # fmt: skip
     assert len(history["loss"]) == 2
     assert (first.get_weights()[0] != second.get_weights()[0]).any()
+
+
+def test_no_validation_image_is_in_the_replicate_or_seen_in_training():
+    x, y = blobs(60)
+    x = (
+        x + np.arange(60, dtype=np.float32)[:, None, None, None] * 1e-3
+    )  # each image is one of a kind
+    for member in (1, 2, 3):
+        (x_member, y_member), (x_val, y_val) = set_aside(
+            x, y, 0.2, member=member, sigma=0.0, seed=0
+        )
+        assert len(x_member) + len(x_val) == len(y_member) + len(y_val) == 60
+        assert not {image.tobytes() for image in x_member} & {image.tobytes() for image in x_val}
+    # All members of a team set the same images aside, as a model of the same seed does, without noise.
+    _, held = split_validation(y, 0.2, 0)
+    for sigma in (0.0, 0.1):
+        _, (watched, _) = set_aside(x, y, 0.2, member=2, sigma=sigma, seed=0)
+        np.testing.assert_array_equal(watched, x[held])
+
+
+def test_a_member_is_trained_on_its_replicate_and_watches_what_was_set_aside(monkeypatch):
+    x, y = blobs(60)
+    given = {}
+    monkeypatch.setattr(
+        bagging, "train", lambda model, *data, **more: given.update(more, data=data)
+    )
+    train_member(lambda seed: None, x, y, member=2, sigma=0.1, seed=0, **TRAINING)
+    replicate, validation = set_aside(x, y, 0.2, member=2, sigma=0.1, seed=0)
+    for made, expected in zip(
+        (*given["data"], *given["validation"]), (*replicate, *validation), strict=True
+    ):
+        np.testing.assert_array_equal(made, expected)
 
 
 def test_without_resampling_a_member_gets_every_image_once():

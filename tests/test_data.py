@@ -70,8 +70,11 @@ def test_smaller_part_is_the_beginning_of_a_larger_one(name):
     np.testing.assert_array_equal(small.y_test, large.y_test[:20])
 
 
-def test_all_is_the_same_as_the_full_number():
-    assert load("digits").digest == load("digits", n_train=1297, n_test=500).digest
+def test_the_full_number_gives_all_images_and_begins_as_fewer_do():
+    whole, full, part = load("digits"), load("digits", n_test=500), load("digits", n_test=100)
+    np.testing.assert_array_equal(full.x_test[:100], part.x_test)
+    assert {x.tobytes() for x in full.x_test} == {x.tobytes() for x in whole.x_test}
+    assert whole.train_digest == full.train_digest
 
 
 def test_digest_covers_pixels_and_labels_of_both_splits():

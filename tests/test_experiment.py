@@ -195,6 +195,41 @@ def test_retraining_starts_from_the_original_and_changes_it(first, attack):
     assert (followed <= set(retrained.history)) == (attack != "lbfgs")
 
 
+def test_models_of_every_seed_are_attacked_on_the_same_images(first):
+    other = first.with_seed(1)
+    one, two = (e.attacked("lbfgs", e.original()) for e in (first, other))
+    np.testing.assert_array_equal(one.x, two.x)
+    assert one.identity != two.identity
+
+
+def test_the_control_goes_on_with_clean_images_and_is_followed_too(first):
+    control = first.retrained("none")
+    assert str(control) == "retrained on clean images only"
+    assert {"clean", "fgsm", "bim", "pgd"} <= set(control.history)
+    start = first.original().model.get_weights()
+    assert (control.model.get_weights()[0] != start[0]).any()
+    (piece,) = control.pieces
+    assert piece.request.arguments["settings"] == {}
+
+
+def test_retraining_with_another_epsilon_keeps_the_reach_of_its_steps(first):
+    (usual,), (other,), (given,) = (
+        first.retrained("bim", **changes).pieces
+        for changes in ({}, {"epsilon": 0.1}, {"epsilon": 0.1, "alpha": 0.05, "epochs": 3})
+    )
+    settings = other.request.arguments["settings"]
+    assert settings["epsilon"] == 0.1
+    assert settings["alpha"] == usual.request.arguments["settings"]["alpha"] / 2
+    assert given.request.arguments["settings"]["alpha"] == 0.05
+    assert given.request.arguments["epochs"] == given.key["training"]["epochs"] == 3
+    assert usual.request.arguments["follow"]
+    assert not other.request.arguments["follow"]
+    assert len({usual.identity, other.identity, given.identity}) == 3
+    again = first.subject(first.retrained("bim", epsilon=0.1, alpha=0.05, epochs=3).spec)
+    assert again.identity == given.identity
+    assert str(again) == "retrained on BIM, epochs=3 epsilon=0.1 alpha=0.05"
+
+
 def test_retraining_takes_fewer_and_longer_steps_that_go_as_far(first):
     (piece,) = first.retrained("pgd").pieces
     settings = piece.request.arguments["settings"]

@@ -1,13 +1,17 @@
 """What a build would make, listed without making it, and how long that takes so many workers."""
 
+import io
 from types import SimpleNamespace
 
 import pytest
 
 from helpers.experiment.costs import BASES, Costs
+from helpers.experiment.experiment import Experiment
 from helpers.experiment.pieces import Piece, Request
 from helpers.experiment.schedule import critical_path, priorities, simulate
+from helpers.parameters import validate
 from helpers.report import listing
+from helpers.report.pieces import make_pieces
 from helpers.report.plan import plan
 
 
@@ -89,8 +93,10 @@ def test_a_chapter_lists_what_it_trains_and_attacks(tmp_path):
     names = [p.name.removeprefix("digits-") for p in found.pieces]
     trained = {n for n in names if n.startswith(("original", "member", "retrained"))}
     assert {"original", "member_4", "member_1_of_team_2", "retrained_bim_epoch_member_2"} <= trained
-    assert len(trained) == 1 + 4 + 1 + 3 + 6
-    assert names.count("cw") == 8  # on every defence
+    assert {"retrained_bim_batch_member_1", "retrained_pgd_batch"} <= trained
+    assert len(trained) == 1 + 4 + 1 + 5 + 3 * 2
+    assert names.count("cw") == 1 + 5 + 1 + 3  # on every defence
+    assert names.count("strongest") == 10 + 4  # on the ensembles through two means
     assert names.count("momentum_bim") == 3 + 2 + 4  # the rungs of the ladder
     assert not found.there
     assert not (tmp_path / "out" / "store").exists() or not list(
@@ -101,10 +107,40 @@ def test_a_chapter_lists_what_it_trains_and_attacks(tmp_path):
 def test_real_data_that_are_not_at_hand_are_listed_too(tmp_path):
     job = plan("paper", ("02_models:cifar10",), (), tmp_path, tmp_path / "out")
     found = listing.forecast(job)
-    assert [p.name for p in found.pieces] == ["cifar10-original", "cifar10-logits"]
+    # A model for each seed, with its answers.
+    assert sorted(p.name for p in found.pieces) == ["cifar10-logits"] * 3 + ["cifar10-original"] * 3
+    assert len({p.request.seed for p in found.pieces if p.kind == "model"}) == 3
     assert found.pieces[0].size["passes"] == 3 * 40 * 50_000
     told = list(found.told((1, 8)))
-    assert told[8].startswith("The seconds of the pieces rest: ")
-    assert sum(found.bases.values()) == 2
+    assert told[12].startswith("The seconds of the pieces rest: ")
+    assert sum(found.bases.values()) == 6
     assert "to be made" in told[0]
-    assert told[2].startswith("From nothing: 2 pieces")
+    assert told[6].startswith("From nothing: 6 pieces")
+
+
+def test_every_seed_of_a_retraining_is_a_piece_of_the_plan(tmp_path):
+    values = ("n_seeds=2", "fit_epsilons=[0.1]")
+    job = plan("quick", ("05_retraining:digits",), values, None, tmp_path / "out")
+    by_seed = {0: set(), 1: set()}
+    for piece in listing.forecast(job).pieces:
+        if piece.kind == "model":
+            by_seed[piece.request.seed].add(piece.name.removeprefix("digits-"))
+    ways = {f"retrained_{a}_{way}" for a in ("fgsm", "bim") for way in ("epoch", "batch")}
+    assert by_seed[1] == {"original", "retrained_none_epoch", *ways}
+    assert by_seed[1] < by_seed[0]
+
+
+def test_pieces_are_made_without_notebooks_and_found_by_them(tmp_path):
+    """As `--pieces` makes them, a notebook's experiment finds them: it makes nothing more."""
+    values = ("epochs=1", "n_train=100", "n_test=20", "n_seeds=2")
+    job = plan("quick", ("02_models:digits",), values, None, tmp_path / "out")
+    make_pieces(job, "models", io.StringIO())
+    (run,) = job.runs()
+    experiment = Experiment(validate(run.chapter, job.output.parameters(run, job.data_dir)))
+    wanted = [experiment.with_seed(seed).original().pieces[0] for seed in (0, 1)]
+    assert all(map(experiment.store.has, wanted))
+    assert [path.suffix for path in job.output.store.glob("*.npz")] == []
+    make_pieces(job, "all", io.StringIO())
+    names = [path.name for path in job.output.store.glob("*.npz")]
+    assert len(names) == 2
+    assert listing.forecast(job).left == []

@@ -16,6 +16,16 @@ ENSEMBLE = ModelId(kind="ensemble", n_members=10, combine="probabilities")
         (ORIGINAL, "original model"),
         (replace(ORIGINAL, retrained_on="bim", regenerate="epoch"), "retrained on BIM"),
         (replace(ORIGINAL, retrained_on="bim", regenerate="batch"), "retrained on BIM, per batch"),
+        (
+            replace(ORIGINAL, retrained_on="none", regenerate="epoch"),
+            "retrained on clean images only",
+        ),
+        (
+            replace(
+                ORIGINAL, retrained_on="bim", regenerate="epoch", recipe="epsilon=0.2 alpha=0.1"
+            ),
+            "retrained on BIM, epsilon=0.2 alpha=0.1",
+        ),
         (replace(ORIGINAL, training_seed=3), "original model, seed 3"),
         (MEMBER, "member 2"),
         (replace(MEMBER, team=2), "member 2 of another team"),

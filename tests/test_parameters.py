@@ -17,7 +17,14 @@ def test_a_cell_holds_what_is_not_left_to_the_profile(chapter):
 
 
 def test_values_of_training_stand_where_models_are_first_trained():
-    trained = {"epochs", "patience", "batch_size", "learning_rate", "validation_fraction"}
+    trained = {
+        "epochs",
+        "patience",
+        "batch_size",
+        "learning_rate",
+        "validation_fraction",
+        "augment",
+    }
     for chapter in CHAPTERS:
         assert bool(trained & set(notebook_defaults(chapter))) == (chapter[1] in "26")
     assert {*left_to_profile("04_ensembles")} == trained | {"n_train", "width"}

@@ -62,6 +62,47 @@ def test_images_are_made_anew_from_the_current_model_and_kept_apart_from_validat
     assert (seen[2][1] != weights[0]).any()
 
 
+def test_validation_images_that_were_set_aside_are_watched_and_never_trained_on(start):
+    model, x, y = start
+    seen = []
+
+    def attack(current, x, y):
+        seen.append(x.copy())
+        return x
+
+    adversarial_retrain(
+        model, x[:200], y[:200], attack=attack, validation=(x[200:], y[200:]), epochs=1, seed=0,
+        **TRAINING,
+    )  # fmt: skip
+    for call, expected in zip(seen, (x[:200], x[200:]), strict=True):
+        np.testing.assert_array_equal(call, expected)
+
+
+def test_going_on_with_clean_images_only_takes_as_many_images_and_updates(start, monkeypatch):
+    trained, x, y = start
+    shown = {}
+    for name, attack in (("clean", lambda model, x, y: x), ("fgsm", fgsm)):
+        model = small_network()
+        model.set_weights(trained.get_weights())
+        batches = shown.setdefault(name, [])
+        with monkeypatch.context() as patch:
+            patch.setattr(training, "_trainer", _noting(training._trainer, batches))
+            adversarial_retrain(model, x, y, attack=attack, epochs=2, seed=0, **TRAINING)
+    assert [len(batch) for batch in shown["clean"]] == [len(batch) for batch in shown["fgsm"]]
+    for clean, fgsm_too in zip(shown["clean"], shown["fgsm"], strict=True):
+        half = len(clean) // 2
+        np.testing.assert_array_equal(clean[:half], clean[half:])
+        np.testing.assert_array_equal(clean[:half], fgsm_too[:half])
+
+
+def _noting(trainer, batches):
+    def noted(*given):
+        optimizer, step = trainer(*given)
+        return optimizer, lambda x, y: batches.append(x) or step(x, y)
+
+    return noted
+
+
 def test_a_part_of_the_images_is_drawn_anew_each_epoch(start):
     model, x, y = start
     seen = []

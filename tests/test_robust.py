@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from small_models import trained
 
-from helpers.attacks import ATTACKS, fgsm, pgd, robust_accuracy
-from helpers.attacks.robust import WORST
+from helpers.attacks import ATTACKS, auto_pgd, fgsm, pgd, robust_accuracy
+from helpers.attacks.robust import STRONGEST, WORST
 from helpers.models import gradients
 
 SETTINGS = {"epsilon": 0.15, "alpha": 0.05, "steps": 4, "restarts": 3, "seed": 0}
@@ -68,6 +68,20 @@ def test_the_worst_case_leaves_no_more_than_any_of_its_attacks(subject):
         left = right(model, ATTACKS[name].craft(model, x, y, **settings).x_adv, y)
         assert not (worst.correct & ~left).any(), name
     assert 0 < worst.accuracy < right(model, x, y).mean()
+
+
+def test_the_strongest_leave_no_more_than_any_of_them(subject):
+    model, x, y = subject
+    settings = {"epsilon": 0.08, "steps": 6, "restarts": 2, "iterations": 10, "seed": 0}
+    made = ATTACKS["strongest"].craft(model, x, y, **settings)
+    walk = {"epsilon": 0.08, "alpha": 2.5 * 0.08 / 6, "steps": 6, "restarts": 2, "seed": 0}
+    climb = {"epsilon": 0.08, "steps": 10, "seed": 0}
+    alone = [pgd(model, x, y, loss=loss, **walk) for loss in ("cross_entropy", "dlr")]
+    alone += [auto_pgd(model, x, y, loss=loss, **climb) for loss in ("cross_entropy", "dlr")]
+    for name, x_adv in zip(STRONGEST, alone, strict=True):
+        assert not (made.correct & ~right(model, x_adv, y)).any(), name
+    assert made.accuracy < right(model, x, y).mean()
+    assert made.names == ("none", *STRONGEST)
 
 
 def test_an_early_end_changes_no_answer_and_saves_gradients(subject, monkeypatch):

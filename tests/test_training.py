@@ -51,6 +51,34 @@ def test_what_is_watched_decides_the_best_epoch():
     assert seen == 4 * [len(training.split_validation(y, 0.2, 0)[1])]
 
 
+def test_images_are_mirrored_and_shifted_anew_each_time_and_never_those_of_validation():
+    x = np.random.default_rng(0).uniform(0.1, 1, (200, 8, 8, 3)).astype(np.float32)
+    made = training.flipped_and_shifted(x, 0, seed=(0,))
+    assert made.shape == x.shape
+    assert made.dtype == np.float32
+    np.testing.assert_array_equal(made, training.flipped_and_shifted(x, 0, seed=(0,)))
+    assert (made != training.flipped_and_shifted(x, 1, seed=(0,))).any()
+    inside = np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)])
+    corners = [(i, j) for i in range(3) for j in range(3)]
+    versions = np.stack([inside[:, i : i + 8, j : j + 8] for i, j in corners], axis=1)
+    whole = np.pad(x[:, :, ::-1], [(0, 0), (1, 1), (1, 1), (0, 0)])
+    mirrored = np.stack([whole[:, i : i + 8, j : j + 8] for i, j in corners], axis=1)
+    straight, turned = ((made[:, None] == v).all((2, 3, 4)).any(1) for v in (versions, mirrored))
+    assert (straight ^ turned).all()
+    assert 0.35 < turned.mean() < 0.65
+
+    seen = []
+    x, y = blobs()
+    training.train(
+        small_network(), x, y, augment=True, per_batch=lambda m, x, y: seen.append(x) or x,
+        watch=lambda m, x, y: seen.append(x) or 0.0, **TRAINING | {"epochs": 1},
+    )  # fmt: skip
+    known = {image.tobytes() for image in x}
+    *trained, watched = seen
+    assert {image.tobytes() for image in watched} <= known
+    assert not {image.tobytes() for images in trained for image in images} <= known
+
+
 def test_early_stopping():
     x, _ = blobs()
     y = np.random.default_rng(0).integers(0, 3, len(x)).astype(np.int32)  # nothing to learn

@@ -15,7 +15,8 @@ import numpy as np
 # Where a function lies that this folder offers; loaded when asked for, since TensorFlow takes seconds.
 PUBLIC = {
     "fgsm": "steps", "bim": "steps", "pgd": "steps", "random_noise": "steps",
-    "momentum_bim": "momentum", "lbfgs": "lbfgs_attack", "robust_accuracy": "robust",
+    "momentum_bim": "momentum", "auto_pgd": "apgd", "lbfgs": "lbfgs_attack",
+    "robust_accuracy": "robust",
 }  # fmt: skip
 
 
@@ -70,6 +71,10 @@ class Attack:
         return made if hasattr(made, "success") else Crafted(made, np.ones(len(x), bool))
 
 
+FEWER = 5
+AUTO = 2  # AutoPGD's steps, of PGD's: the paper's 100 beside 50
+
+
 def _some(p, n):
     """Draw as many rows as L-BFGS attacks, the same for every model."""
     return np.sort(np.random.default_rng([p.seed, 7]).permutation(n)[: p.lbfgs_n_test])
@@ -77,6 +82,14 @@ def _some(p, n):
 
 def _first(p, n):
     return slice(p.outside_n_test)
+
+
+def _first_of_strong(p, n):
+    return slice(p.strong_n_test)
+
+
+def _first_of_cw(p, n):
+    return slice(p.cw_n_test)
 
 
 def _nothing(p, epsilon):
@@ -102,17 +115,31 @@ def _each_in_turn(p, epsilon):
     return _steps(p, epsilon) | {"restarts": p.restarts, "seed": p.seed}
 
 
+def _strong(p, epsilon):
+    steps = {"steps": p.strong_steps, "restarts": p.strong_restarts}
+    return _one_step(p, epsilon) | steps | {"iterations": AUTO * p.strong_steps}
+
+
 def _search(p, epsilon):
     limits = {"c_steps": p.lbfgs_c_steps, "max_iterations": p.lbfgs_iterations}
     return {"c_init": 1.0, **limits}
+
+
+def _once_for_all(p, epsilon):
+    # As few iterations as early implementations took.
+    return {"c": 1.0, "max_iterations": max(1, p.lbfgs_iterations // FEWER)}
 
 
 def _iterations(p, epsilon):
     return {"iterations": p.outside_iterations}
 
 
-def _iterations_in_ball(p, epsilon):
-    return _one_step(p, epsilon) | _iterations(p, epsilon)
+def _queries(p, epsilon):
+    return _one_step(p, epsilon) | {"iterations": -(-p.queries // 10)}
+
+
+def _own_steps(p, epsilon):
+    return _one_step(p, epsilon) | {"steps": AUTO * p.strong_steps}
 
 
 def _drawn(settings):
@@ -133,14 +160,16 @@ ATTACKS = {
                _drawn(_steps)),
         Attack("pgd", "PGD", "bounded", "steps:pgd", _from_random_starts),
         Attack("worst", "worst of FGSM, BIM, PGD", "bounded", "robust:worst", _each_in_turn),
+        Attack("strongest", "strongest of PGD, AutoPGD", "bounded", "robust:strongest",
+               _drawn(_strong), _first_of_strong),
         Attack("lbfgs", "L-BFGS", "unbounded", "lbfgs_attack:towards_class", _drawn(_search), _some),
         Attack("untargeted_lbfgs", "L-BFGS, untargeted", "unbounded", "lbfgs_attack:lbfgs", _search,
                _some),
-        Attack("square", "Square", "black box", "art:square", _drawn(_iterations_in_ball),
-               _first),
-        Attack("auto_pgd", "AutoPGD", "bounded", "art:auto_pgd", _drawn(_iterations_in_ball),
-               _first),
-        Attack("cw", "Carlini-Wagner", "unbounded", "art:cw", _drawn(_iterations), _first),
+        Attack("joint_lbfgs", "L-BFGS, one c for all", "unbounded", "joint:joint_lbfgs",
+               _drawn(_once_for_all), _some),
+        Attack("square", "Square", "black box", "art:square", _drawn(_queries), _first),
+        Attack("auto_pgd", "AutoPGD", "bounded", "apgd:auto_pgd", _drawn(_own_steps), _first),
+        Attack("cw", "Carlini-Wagner", "unbounded", "art:cw", _drawn(_iterations), _first_of_cw),
     )
 }  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Attacks of another library, for defences that were trained on ours: adversarial-robustness-toolbox.
 
-All three are untargeted and take what :func:`helpers.attacks.fgsm` takes, and
+Both are untargeted and take what :func:`helpers.attacks.fgsm` takes, and
 
 epsilon
     Largest change of a pixel; :func:`cw` has none.
@@ -47,14 +47,6 @@ def square(model, x, y, *, epsilon, iterations, seed, progress=None) -> np.ndarr
     share = min(0.8, (min(height, width) - 1) ** 2 / (height * width))
     options = {"max_iter": 10 * iterations, "p_init": share, **_ball(epsilon)}
     return _inside(x, epsilon, _generate("SquareAttack", model, x, y, seed, progress, **options))
-
-
-def auto_pgd(model, x, y, *, epsilon, iterations, seed, progress=None) -> np.ndarray:
-    """Run PGD that chooses its own steps, `iterations` at most (Croce & Hein 2020, arXiv 2003.01690)."""
-    options = {"eps_step": 2 * epsilon, "max_iter": iterations, "nb_random_init": 1}
-    options |= {"loss_type": None, **_ball(epsilon)}
-    name = "AutoProjectedGradientDescent"
-    return _inside(x, epsilon, _generate(name, model, x, y, seed, progress, **options))
 
 
 def cw(model, x, y, *, iterations, seed, progress=None) -> Crafted:

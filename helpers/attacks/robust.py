@@ -9,11 +9,16 @@ from functools import partial
 import keras
 import numpy as np
 
+from helpers.attacks.apgd import auto_pgd
 from helpers.attacks.inputs import check_images
 from helpers.attacks.steps import bim, fgsm, pgd
 from helpers.models import gradients
 
 WORST = ("fgsm", "bim", "pgd")  # what :func:`worst` runs, in its order
+# What :func:`strongest` runs, in its order.
+STRONGEST = ("pgd", "pgd_dlr", "auto_pgd", "auto_pgd_dlr")
+REACH = 2.5  # of PGD's steps together, of epsilon (Madry et al.'s own)
+FEWEST_CLASSES = 3  # for the difference of logits ratio
 
 
 @dataclass(frozen=True)
@@ -112,3 +117,35 @@ def worst(model, x, y, *, epsilon, alpha, steps, restarts, seed, progress=None) 
         partial(pgd, steps=2 * steps, restarts=restarts, seed=seed, **walk),
     )
     return robust_accuracy(model, x, y, dict(zip(WORST, attacks, strict=True)))
+
+
+def strongest(model, x, y, *, epsilon, steps, restarts, iterations, seed, progress=None) -> Robust:
+    """What is asked of a defence before it is called robust, of attacks that follow the gradient.
+
+    PGD, then AutoPGD, each on the cross-entropy and on the difference of logits ratio, whose gradient no
+    scale of the logits flattens (with fewer than three classes, the cross-entropy once more). An image
+    that is broken takes no further step and no further start.
+
+    Parameters
+    ----------
+    steps, restarts
+        Of PGD.
+    iterations
+        Steps of AutoPGD, which starts once on each loss.
+
+    The other parameters are those of :func:`helpers.attacks.pgd`.
+
+    References
+    ----------
+    Croce & Hein 2020, arXiv 2003.01690.
+    """
+    same = {"epsilon": epsilon, "seed": seed, "progress": progress}
+    walk = same | {"alpha": REACH * epsilon / steps, "steps": steps, "restarts": restarts}
+    other = {"loss": "dlr" if model.output_shape[-1] >= FEWEST_CLASSES else "cross_entropy"}
+    attacks = (
+        partial(pgd, early=True, **walk),
+        partial(pgd, early=True, **walk, **other),
+        partial(auto_pgd, steps=iterations, **same),
+        partial(auto_pgd, steps=iterations, **same, **other),
+    )
+    return robust_accuracy(model, x, y, dict(zip(STRONGEST, attacks, strict=True)))

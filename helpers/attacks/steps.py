@@ -178,7 +178,7 @@ def pgd(
         left = np.flatnonzero(~hit)
         for part in batches(len(left), batch_size, progress):
             rows = left[part]
-            start = _random_start(x[rows], epsilon, (seed, restart))
+            start = random_start(x[rows], epsilon, (seed, restart))
             if early:
                 found = _walk_until(call, x[rows], y[rows], start, epsilon, size, steps)
             else:
@@ -194,7 +194,7 @@ def pgd(
     return x_adv
 
 
-def _random_start(x: np.ndarray, epsilon: float, seed: tuple[int, ...]) -> np.ndarray:
+def random_start(x: np.ndarray, epsilon: float, seed: tuple[int, ...]) -> np.ndarray:
     """Draw a point of each image's ball, from a generator of the image's own."""
     inside = np.empty_like(x)
     for row, image in enumerate(x):

@@ -119,9 +119,9 @@ def load(
         Folder that holds the real data sets' folders (None: the project's ``data``); a relative
         one starts at the project's root. Stand-ins need none.
     n_train, n_test
-        Number of images, 0 for all. A part has equal shares of all classes, up to rounding, and its
-        images come class by class in turn: the first 100 images of a part are a fair part too, and
-        the smaller part of two with the same seed is the beginning of the larger one.
+        Number of images; 0 for all, in their own order. Else a part has equal shares of all classes, up
+        to rounding, and its images come class by class in turn: the first 100 images of a part are a
+        fair part too, and the smaller part of two with the same seed is the beginning of the larger one.
     n_classes
         Number of classes, the first ones; 0 for all.
     seed

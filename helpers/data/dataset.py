@@ -157,8 +157,8 @@ def choose(
 ) -> np.ndarray:
     """Choose positions of images of the first `n_classes` classes, in equal shares.
 
-    All of them (`n` = 0) stay in their order. Of fewer, one image of each class comes in turn; where
-    a class has no more, the others fill up.
+    With `n` = 0 all of them stay in their order. Else one image of each class comes in turn; where a
+    class has no more, the others fill up. Fewer images are the beginning of more.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def choose(
         If there are fewer than `n` images, or `n` is less than one for each class.
     """
     positions = np.flatnonzero(labels < n_classes)
-    if n == 0 or n == len(positions):
+    if n == 0:
         return positions
     if n > len(positions):
         classes = f" in {n_classes} classes" if len(positions) < len(labels) else ""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from helpers.models.training import train
+from helpers.models.training import split_validation, train
 
 VOTES = ("mean", "majority")
 # What the members' outputs are averaged as, for an ensemble that is attacked as one model.
@@ -88,6 +88,33 @@ def replicate(
     return noisy[rows], y[rows]
 
 
+Images = tuple[np.ndarray, np.ndarray]  # with their labels
+
+
+def set_aside(
+    x: np.ndarray, y: np.ndarray, validation_fraction: float, *, seed: int, **recipe
+) -> tuple[Images, Images]:
+    """Set validation images aside, and make a member's training set of the others.
+
+    All members of a team set the same images aside, without noise: those that a model trained from
+    `seed` on the clean training set does.
+
+    Parameters
+    ----------
+    x, y, seed, recipe
+        As in :func:`replicate`.
+    validation_fraction
+        As in :func:`helpers.models.training.split_validation`.
+
+    Returns
+    -------
+    (replicate, validation)
+        Images and labels of both; no image is in both.
+    """
+    rows, validation = split_validation(y, validation_fraction, seed)
+    return replicate(x[rows], y[rows], seed=seed, **recipe), (x[validation], y[validation])
+
+
 def member_seed(seed: int, member: int) -> int:
     """Give each member of each ensemble a seed of its own."""
     return int(np.random.SeedSequence([seed, 5, member]).generate_state(1)[0] % 2**31)
@@ -107,12 +134,15 @@ def train_member(
 ) -> tuple[keras.Model, dict[str, list[float]]]:
     """Train one member: a new instance of the network on its own noisy bootstrap replicate.
 
+    The images that early stopping watches are set aside before the replicate is drawn from the others
+    (:func:`set_aside`): drawn first, most of them would be among those that the member is trained on.
+
     Parameters
     ----------
     build
         ``build(seed)`` makes an untrained network.
     x, y, member, sigma, seed, noise, resample
-        As in :func:`replicate`.
+        As in :func:`set_aside`.
     training
         As for :func:`helpers.models.training.train`.
 
@@ -120,15 +150,17 @@ def train_member(
     -------
     (model, history)
     """
-    x_member, y_member = replicate(
-        x, y, member=member, sigma=sigma, seed=seed, noise=noise, resample=resample
-    )
+    (x_member, y_member), validation = set_aside(
+        x, y, training["validation_fraction"],
+        member=member, sigma=sigma, seed=seed, noise=noise, resample=resample,
+    )  # fmt: skip
     model = build(member_seed(seed, member))
     history = train(
         model,
         x_member,
         y_member,
         seed=member_seed(seed, member),
+        validation=validation,
         title=f"member {member}",
         **training,
     )

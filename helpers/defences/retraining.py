@@ -70,8 +70,10 @@ def adversarial_retrain(
         raise ValueError(
             "with regenerate = 'batch' every image is attacked; n_adversarial must be 0"
         )
-    rows, _ = split_validation(y, training["validation_fraction"], seed)
-    x_fit, y_fit = x[rows], y[rows]
+    x_fit, y_fit = x, y
+    if training.get("validation") is None:
+        rows, _ = split_validation(y, training["validation_fraction"], seed)
+        x_fit, y_fit = x[rows], y[rows]
     stale: list[tuple[np.ndarray, np.ndarray]] = []
 
     def extra(current: keras.Model, epoch: int) -> tuple[np.ndarray, np.ndarray]:

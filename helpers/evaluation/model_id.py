@@ -14,6 +14,7 @@ JOINED = {
     "logits": "mean logits",
     "log_probabilities": "mean loss",
 }
+CONTROL = "clean images only"
 EXAMPLES = {"epoch": "", "batch": ", per batch", "never": ", on examples made once"}
 
 
@@ -76,7 +77,8 @@ class ModelId:
             text += " of another team" if self.kind == "member" else ", another team"
         if self.retrained_on:
             text += ", " if text else ""
-            text += f"retrained on {ATTACKS[self.retrained_on].label}{EXAMPLES[self.regenerate]}"
+            what = CONTROL if self.retrained_on == "none" else ATTACKS[self.retrained_on].label
+            text += f"retrained on {what}{EXAMPLES[self.regenerate]}"
         text += f", {JOINED[self.combine]}" if self.combine in JOINED else ""
         text += f", {self.recipe}" if self.recipe else ""
         return text + (f", seed {self.training_seed}" if self.training_seed >= 0 else "")

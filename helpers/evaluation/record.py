@@ -15,6 +15,8 @@ from helpers.evaluation.model_id import FIELDS, ModelId
 SERIES = frozenset({"sweep", "rung", "shared"})
 # The rung that counts an image as right if no attack of the ladder fools the model with it.
 WORST_RUNG = "all of these, worst"
+# The same of everything that was tried on a model, whatever it was made on.
+FLOOR = "everything tried, worst"
 
 PLACE = ("chapter", "dataset", "quantity", "attack", "seed")  # what every record has
 MODELS = ("model", "made_on")  # who was tested, and on which model the attack was made

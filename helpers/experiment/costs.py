@@ -48,8 +48,10 @@ def size(experiment, maker: str, arguments: Mapping[str, Any]) -> dict[str, Any]
     elif maker == "retrained":
         kind = f"{maker} {arguments['attack']} {arguments['regenerate']}"
         examples = (arguments["n_adversarial"] or n) * _attack(arguments["settings"])
-        times = 1 if arguments["regenerate"] == "never" else p.retrain_epochs
-        passes = times * examples + p.retrain_epochs * 2 * n * BACKWARD
+        epochs = arguments["epochs"]
+        times = 1 if arguments["regenerate"] == "never" else epochs
+        examples = 0 if arguments["attack"] == "none" else examples
+        passes = times * examples + epochs * 2 * n * BACKWARD
     elif maker == "images":
         kind = f"{maker} {arguments['attack']}"
         rows = ATTACKS[arguments["attack"]].rows(p, len(data.y_test))
@@ -69,6 +71,8 @@ def networks(spec: Mapping[str, Any]) -> int:
 
 def _attack(settings: Mapping[str, Any]) -> int:
     passes = BACKWARD
+    if {"iterations", "restarts"} <= settings.keys():  # several attacks, one after the other
+        return passes * 2 * (settings["steps"] * settings["restarts"] + settings["iterations"])
     for name in REPEATED:
         passes *= settings.get(name, 1)
     return passes

@@ -18,6 +18,7 @@ from scipy.special import softmax
 
 from helpers.attacks import ATTACKS, named
 from helpers.code import code_digest
+from helpers.data.dataset import digest
 from helpers.defences.bagging import Ensemble
 from helpers.evaluation.model_id import ORIGINAL, ModelId
 from helpers.evaluation.perturbations import check_adversarial
@@ -137,52 +138,66 @@ class Experiment(Workbench):
         *,
         member: int | None = None,
         regenerate: str = "epoch",
+        epochs: int | None = None,
+        **changes: Any,
     ) -> Subject:
         """A model after adversarial retraining on one attack.
 
-        Of the original model, retrained on a bounded attack made for each epoch, the accuracy after each
-        epoch is noted too, on clean, FGSM, BIM and PGD test images made from the model as it then stands
-        (not where the chapter lacks PGD's parameters).
+        Of the original model, retrained as the chapter does on a bounded attack or on none, the accuracy
+        after each epoch is noted too, on clean, FGSM, BIM and PGD test images made from the model as it
+        then stands (not where the chapter lacks PGD's parameters).
 
         Parameters
         ----------
         attack
-            A name of :data:`helpers.attacks.ATTACKS`.
+            A name of :data:`helpers.attacks.ATTACKS`. With ``none`` the training goes on with clean
+            images only, as many of them and in as many updates: what the others are compared with.
         member
             Retrain this member of the ensemble, on its own replicate, instead of the original model.
         regenerate
             When the examples are made: each ``epoch``, each ``batch``, or ``never`` again.
+        epochs
+            Most epochs (None: the chapter's).
+        changes
+            Values that replace the chapter's settings of the attack while it is trained on.
         """
         start = self.original() if member is None else self.member(member)
-        settings, n_adversarial = making.retraining_settings(self, attack), 0
-        follow = (member, regenerate, ATTACKS[attack].kind) == (None, "epoch", "bounded")
-        follow &= hasattr(self.p, "restarts")
+        settings, n_adversarial = making.retraining_settings(self, attack, **changes), 0
+        follow = ATTACKS[attack].kind in ("none", "bounded") and regenerate != "never"
+        follow &= member is None and epochs is None and not changes and hasattr(self.p, "restarts")
+        given, epochs = epochs, epochs or self.p.retrain_epochs
         if ATTACKS[attack].kind == "unbounded":  # too slow for all
             n_adversarial = min(self.p.lbfgs_n_train, len(self.data.x_train))
         replicate = member and {"member": member, "seed": self.p.seed, **self._bagging}
         arguments = {
             "start": start.spec, "attack": attack, "settings": settings, "regenerate": regenerate,
-            "n_adversarial": n_adversarial, "replicate": replicate, "follow": follow,
+            "n_adversarial": n_adversarial, "replicate": replicate, "epochs": epochs,
+            "follow": follow,
         }  # fmt: skip
         key = arguments | {
             "start": start.identity,
-            "training": self.training | {"epochs": self.p.retrain_epochs},
+            "training": self.training | {"epochs": epochs},
             "seed": self.p.seed,
             "follow": self._follow_key() if follow else None,
         }
         code = ["helpers.defences.retraining", "helpers.defences.bagging", ATTACKS[attack].module]
         if follow:
-            code += [f"{making.__name__}:followed"]
+            code += [f"{making.__name__}:{name}" for name in ("followed", "follow_settings")]
             code += [ATTACKS[name].module for name in making.FOLLOWED]
-        id = replace(start.id, retrained_on=attack, regenerate=regenerate)
+        told = {"epochs": given} if given else {}
+        recipe = " ".join(f"{name}={value:g}" for name, value in (told | changes).items())
+        id = replace(start.id, retrained_on=attack, regenerate=regenerate, recipe=recipe)
         name = f"retrained_{attack}_{regenerate}" + (f"_member_{member}" if member else "")
         piece = self._piece(name, "model", "retrained", arguments, key, code, start.pieces)
-        spec = self._spec("retrained", attack=attack, member=member, regenerate=regenerate)
+        spec = self._spec(
+            "retrained", attack=attack, member=member, regenerate=regenerate, epochs=given, **changes
+        )  # fmt: skip
         return self._trained(id, piece, spec)
 
     def _follow_key(self) -> dict[str, Any]:
-        followed = {name: self.settings(name) for name in making.FOLLOWED}
-        return followed | {"n": making.N_FOLLOWED, "data": self.data.digest}
+        followed = {name: making.follow_settings(self, name) for name in making.FOLLOWED}
+        shown = self.data.x_test[: making.N_FOLLOWED], self.data.y_test[: making.N_FOLLOWED]
+        return followed | {"images": digest(shown)}
 
     # Images -------------------------------------------------------------------------------------
 
@@ -218,7 +233,7 @@ class Experiment(Workbench):
             return self.clean()
         settings = self.settings(attack, **changes)
         n = len(self.data.y_test)
-        rows = row.rows(self.p, n)
+        rows = self.rows(attack)
         x, y = self.data.x_test[rows], self.data.y_test[rows]
         if row.kind == "noise":  # the same images serve for all models
             source = None

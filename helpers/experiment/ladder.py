@@ -30,6 +30,7 @@ def climb(
     members: Sequence[Subject],
     rivals: Sequence[Subject],
     attacked: int,
+    epsilon: float | None = None,
 ) -> dict[str, Record]:
     """Attack the ensemble of `members` in every way, and record what each leaves of it.
 
@@ -45,6 +46,8 @@ def climb(
         The ensemble, and one trained like it without sharing anything with it.
     attacked
         The report's i, from 1.
+    epsilon
+        Size of the attack (None: the chapter's); what is recorded of a given one belongs to a sweep.
 
     Returns
     -------
@@ -60,8 +63,9 @@ def climb(
     for name, (combine, settings) in WHITE_BOX.items():
         sources[name] = experiment.ensemble(members, combine=combine)
         options[name] = settings
+    size = {} if epsilon is None else {"epsilon": epsilon}
     made = {
-        name: experiment.attacked(attack, source, **options.get(name, {}))
+        name: experiment.attacked(attack, source, **size, **options.get(name, {}))
         for name, source in sources.items()
     }
     experiment.make([(member, images) for images in made.values() for member in members])
@@ -75,17 +79,18 @@ def climb(
         **{name: right[name] for name in WHITE_BOX},
         WORST_RUNG: np.all(list(right.values()), axis=0),
     }
-    id, epsilon = experiment.ensemble(members).id, experiment.p.epsilon
+    id = experiment.ensemble(members).id
+    about = {"epsilon": experiment.p.epsilon} | (size | {"sweep": "epsilon"} if size else {})
     found = {
         name: scores.records.accuracy(
             correct, model=id, attack=attack, made_on=sources[name].id if name in sources else None,
-            parameters={"rung": name, "epsilon": epsilon},
+            parameters={"rung": name} | about,
         )
         for name, correct in rungs.items()
     }  # fmt: skip
     each = [float(correct.mean()) for correct in of_members]
     scores.records.add(
-        "ladder", model=id, attack=attack, parameters={"epsilon": epsilon},
+        "ladder", model=id, attack=attack, parameters=about,
         values={"made_on_each_member": each},
     )  # fmt: skip
     return found

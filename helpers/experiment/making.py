@@ -16,7 +16,7 @@ from helpers.attacks import ATTACKS
 from helpers.defences import bagging, retraining
 from helpers.models import answers, gradients, training
 
-# What is measured after each epoch of retraining, on the first so many test images.
+# What is measured after each epoch of retraining, on the first so many test images; PGD from one start.
 FOLLOWED, N_FOLLOWED = ("none", "fgsm", "bim", "pgd"), 1000
 
 Trained = tuple[keras.Model, dict[str, list[float]]]
@@ -64,17 +64,20 @@ def member(
     return workshop.take_out(history)
 
 
-def retraining_settings(experiment, attack: str) -> dict[str, Any]:
-    """The settings of an attack in retraining: fewer and longer steps, which go as far; one start."""
-    p, settings = experiment.p, experiment.settings(attack)
+def retraining_settings(experiment, attack: str, **changes: Any) -> dict[str, Any]:
+    """The settings of an attack in retraining: fewer and longer steps, which go as far; one start.
+
+    `changes` replace some of them; with another `epsilon`, the step `alpha` keeps its ratio to it.
+    """
+    p, settings = experiment.p, experiment.settings(attack, **changes)
     if "steps" in settings:
-        alpha = p.alpha * p.steps / p.retrain_steps
-        settings |= {"steps": p.retrain_steps, "alpha": alpha}
+        alpha = p.alpha * p.steps / p.retrain_steps * (settings["epsilon"] / p.epsilon)
+        settings |= {"steps": p.retrain_steps, "alpha": float(f"{alpha:.12g}")}
     if "restarts" in settings:
         settings["restarts"] = 1
     if "c_steps" in settings:
         settings |= {"c_init": p.lbfgs_train_c, "c_steps": 1}
-    return settings
+    return settings | changes
 
 
 def retrained(
@@ -87,6 +90,7 @@ def retrained(
     regenerate: str,
     n_adversarial: int,
     replicate: dict[str, Any] | None,
+    epochs: int,
     follow: bool,
 ) -> Trained:
     """Go on training a model on its images and their adversarial versions.
@@ -98,15 +102,20 @@ def retrained(
     attack, settings, regenerate, n_adversarial
         Of :func:`helpers.defences.retraining.adversarial_retrain`.
     replicate
-        Whose training images it is retrained on: arguments of :func:`bagging.replicate`, or None.
+        Whose training images it is retrained on: arguments of :func:`bagging.set_aside`, or None.
+    epochs
+        Most epochs.
     follow
-        Whether to note, after each epoch, the accuracy under the attacks of `FOLLOWED`.
+        Whether to note, after each epoch, the accuracy under the attacks of `FOLLOWED`, with
+        :func:`follow_settings`.
     """
     before = experiment.subject(start)
-    x, y = experiment.data.x_train, experiment.data.y_train
+    x, y, validation = experiment.data.x_train, experiment.data.y_train, None
     if replicate is not None:
-        x, y = bagging.replicate(x, y, **replicate)
-    title = None if regenerate == "batch" else f"{ATTACKS[attack].label} images for training"
+        fraction = experiment.training["validation_fraction"]
+        (x, y), validation = bagging.set_aside(x, y, fraction, **replicate)
+    label = "clean images" if attack == "none" else ATTACKS[attack].label
+    title = None if regenerate == "batch" else f"{label} for training"
 
     def craft(model, x, y):
         return ATTACKS[attack].craft(model, x, y, progress=title, **settings).x_adv
@@ -114,11 +123,18 @@ def retrained(
     history = retraining.adversarial_retrain(
         experiment.workshop.take_in(before.model), x, y, attack=craft, start=before.model,
         n_adversarial=n_adversarial, regenerate=regenerate, seed=experiment.p.seed,
-        checkpoint=checkpoint, title=f"{before.id}, retrained on {ATTACKS[attack].label}",
+        checkpoint=checkpoint, title=f"{before.id}, retrained on {label}",
+        validation=validation,
         after_epoch=(lambda model: followed(experiment, model)) if follow else None,
-        **(experiment.training | {"epochs": experiment.p.retrain_epochs}),
+        **(experiment.training | {"epochs": epochs}),
     )  # fmt: skip
     return experiment.workshop.take_out(history)
+
+
+def follow_settings(experiment, attack: str) -> dict[str, Any]:
+    """The settings of an attack after each epoch of retraining: the chapter's, but one start."""
+    settings = experiment.settings(attack)
+    return settings | ({"restarts": 1} if "restarts" in settings else {})
 
 
 def followed(experiment, model: keras.Model) -> dict[str, float]:
@@ -126,7 +142,7 @@ def followed(experiment, model: keras.Model) -> dict[str, float]:
     x, y = experiment.data.x_test[:N_FOLLOWED], experiment.data.y_test[:N_FOLLOWED]
     row = {}
     for name in FOLLOWED:
-        x_adv = ATTACKS[name].craft(model, x, y, **experiment.settings(name)).x_adv
+        x_adv = ATTACKS[name].craft(model, x, y, **follow_settings(experiment, name)).x_adv
         correct = gradients.logits(model, x_adv).argmax(-1) == y
         row["clean" if name == "none" else name] = float(correct.mean())
     return row
@@ -146,7 +162,7 @@ def images(
         ``broken_by`` (:class:`helpers.attacks.robust.Robust`).
     """
     row, data = ATTACKS[attack], experiment.data
-    rows = row.rows(experiment.p, len(data.y_test))
+    rows = experiment.rows(attack)
     model, title, shares = None, row.label, np.zeros(len(answers.SLOPES))
     if source is not None:
         subject = experiment.subject(source)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.attacks.robust import WORST
+from helpers.attacks.robust import STRONGEST, WORST
 from helpers.defences.bagging import vote
 from helpers.evaluation import diversity, sanity
 from helpers.evaluation.model_id import ModelId
@@ -66,7 +66,8 @@ class Scores:
             }
             measures["success"] = float(found.mean())
             if (by := images.broken_by) is not None and images.made_on == subject.id:
-                pairs = enumerate(("none", *WORST))
+                tried = STRONGEST if images.attack == "strongest" else WORST
+                pairs = enumerate(("none", *tried))
                 measures |= {f"broken_by_{name}": int((by == place).sum()) for place, name in pairs}
         return self.records.accuracy(
             predicted == images.y, model=model or subject.id, attack=images.attack,
@@ -116,7 +117,8 @@ class Scores:
         """What retraining notes after each epoch (see :meth:`retrained`), of a model as it is."""
         row = {}
         for attack in making.FOLLOWED:
-            images = self.experiment.attacked(attack, subject)
+            settings = making.follow_settings(self.experiment, attack)
+            images = self.experiment.attacked(attack, subject, **settings)
             right = self.experiment.logits(subject, images).argmax(-1) == images.y
             row["clean" if attack == "none" else attack] = float(right[: making.N_FOLLOWED].mean())
         return row

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import keras
 
+from helpers.attacks import ATTACKS
 from helpers.data.dataset import Dataset
 from helpers.experiment import costs, making, setting_up
 from helpers.experiment.pieces import SCHEDULER, Piece, Request, in_order
@@ -17,7 +18,7 @@ from helpers.experiment.subjects import Images, Subject, pieces_of
 from helpers.models import gradients
 from helpers.parameters import Parameters
 
-TRAINING = ("epochs", "batch_size", "learning_rate", "patience", "validation_fraction")
+TRAINING = ("epochs", "batch_size", "learning_rate", "patience", "validation_fraction", "augment")
 MODELS_KEPT = 8  # in the memory of a worker
 
 
@@ -54,6 +55,10 @@ class Workbench:
         other = copy.copy(self)  # shares the store, and what is in memory
         other.p = self.p.model_copy(update={"seed": seed})
         return other
+
+    def rows(self, attack: str) -> Any:
+        """Which test images an attack takes, as an index; the same for models of every seed."""
+        return ATTACKS[attack].rows(self._given, len(self.data.y_test))
 
     def share_models(self, other: Self) -> None:
         """Use the models in memory and the compiled calls of another experiment on the same network."""

@@ -8,6 +8,7 @@ layers is loaded when asked for, since TensorFlow takes seconds.
 ``curves``, ``members_figure``                      accuracy against a parameter, a line for each group
 ``grouped_bars``, ``matrix``, ``heat_map``          accuracy of each group under each attack
 ``costs``                                           accuracy against what training took
+``fit_map``, ``subset_curves``                      settings near the report's numbers; more members
 ``learning_curves``, ``epochs_figure``              trainings, retrainings
 ``confusion``, ``distortions``                      mistakes, sizes of perturbations
 ``image_grid``, ``before_and_after``, ``gallery``   pictures
@@ -29,6 +30,7 @@ from typing import Any
 from helpers.figures.accuracies import costs, curves, heat_map, matrix, members_figure
 from helpers.figures.bars import grouped_bars
 from helpers.figures.diagrams import bagging_diagram, ensemble_diagram
+from helpers.figures.fit import fit_map, subset_curves
 from helpers.figures.images import before_and_after, gallery, image_grid, magnification
 from helpers.figures.looks import called, grouped, percentages, style, styled
 from helpers.figures.show import show_headlines
@@ -77,6 +79,7 @@ __all__ = [
     "distortions",
     "ensemble_diagram",
     "epochs_figure",
+    "fit_map",
     "gain_table",
     "gains",
     "gallery",
@@ -102,6 +105,7 @@ __all__ = [
     "slip_table",
     "style",
     "styled",
+    "subset_curves",
     "summary_table",
     "test_table",
     "took",

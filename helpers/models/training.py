@@ -53,6 +53,31 @@ def split_validation(y: np.ndarray, fraction: float, seed: int) -> tuple[np.ndar
     return np.setdiff1d(np.arange(len(y)), validation), validation
 
 
+def flipped_and_shifted(x: np.ndarray, batch: int, *, seed: tuple[int, ...]) -> np.ndarray:
+    """Mirror half of the images, and shift each by up to an eighth of its sides, all at random.
+
+    What is shifted out is lost, and what comes in is black: a random crop of the padded image.
+
+    Parameters
+    ----------
+    x
+        Images, float32 (n, height, width, channels).
+    batch
+        Number of the batch; with `seed` it decides what is drawn.
+    """
+    generator, (n, height, width) = np.random.default_rng([*seed, batch]), x.shape[:3]
+    x = np.where(generator.integers(0, 2, n)[:, None, None, None] == 1, x[:, :, ::-1], x)
+    most = np.array([height // 8, width // 8])
+    padded = np.pad(x, [(0, 0), *((k, k) for k in most), (0, 0)])
+    corners = generator.integers(0, 2 * most + 1, (n, 2))
+    return np.stack(
+        [
+            image[i : i + height, j : j + width]
+            for image, (i, j) in zip(padded, corners, strict=True)
+        ]
+    )
+
+
 def _trainer(model: keras.Model, learning_rate: float) -> tuple:
     """Get Adam from its start and the compiled step; a model trained before is not traced again."""
     trainers = gradients.compiled(model).trainers
@@ -106,7 +131,7 @@ class _Checkpoint:
             return [file[f"arr_{number}"] for number in range(len(file.files))]
 
 
-def _epoch(step, x, y, extra, per_batch, order, batch_size, bar) -> dict[str, float]:
+def _epoch(step, x, y, extra, per_batch, changed, order, batch_size, bar) -> dict[str, float]:
     """Go through the images once; returns the mean loss and accuracy over all that were shown."""
     loss_sum, n_correct, n = 0.0, 0, 0
     for start in range(0, len(order), batch_size):
@@ -118,6 +143,8 @@ def _epoch(step, x, y, extra, per_batch, order, batch_size, bar) -> dict[str, fl
             rows = rows % len(y_extra)
             images = np.concatenate([images, x_extra[rows]])
             labels = np.concatenate([labels, y_extra[rows]])
+        if changed is not None:
+            images = changed(images, start)
         if per_batch is not None:
             images = np.concatenate([images, per_batch(images, labels)])
             labels = np.concatenate([labels, labels])
@@ -150,15 +177,17 @@ def train(
     extra: Callable[[keras.Model, int], tuple[np.ndarray, np.ndarray]] | None = None,
     per_batch: Callable[[keras.Model, np.ndarray, np.ndarray], np.ndarray] | None = None,
     watch: Callable[[keras.Model, np.ndarray, np.ndarray], float] | None = None,
+    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    augment: bool = False,
     after_epoch: Callable[[keras.Model], dict[str, float]] | None = None,
     checkpoint: Path | None = None,
     title: str = "training",
 ) -> dict[str, list[float]]:
     """Train `model` in place with Adam on the softmax cross-entropy of its logits.
 
-    Stops when the accuracy of the validation images, which are taken from `x`, has not risen for
-    `patience` epochs, and restores the weights of the best epoch. With `watch`, the mean of that
-    accuracy and of what `watch` returns decides.
+    Stops when the accuracy of the validation images, which are taken from `x` unless given, has not
+    risen for `patience` epochs, and restores the weights of the best epoch. With `watch`, the mean of
+    that accuracy and of what `watch` returns decides.
 
     Parameters
     ----------
@@ -178,6 +207,11 @@ def train(
     watch
         Called after each epoch with the model and the validation images and labels: a further
         accuracy, such as that of their adversarial versions.
+    validation
+        Validation images and labels that were set aside before: all of `x` is then trained on.
+    augment
+        Flip and shift each batch's images at random (:func:`flipped_and_shifted`), the validation
+        images never.
     after_epoch
         Called after each epoch with the model; the numbers it returns join the history.
     checkpoint
@@ -194,9 +228,11 @@ def train(
     """
     if len(x) != len(y):
         raise ValueError(f"{len(x)} images, but {len(y)} labels")
-    rows, validation = split_validation(y, validation_fraction, seed)
-    x_val, y_val = x[validation], y[validation]
-    x_fit, y_fit = x[rows], y[rows]
+    if validation is None:
+        rows, held = split_validation(y, validation_fraction, seed)
+        (x_val, y_val), (x_fit, y_fit) = (x[held], y[held]), (x[rows], y[rows])
+    else:
+        (x_val, y_val), (x_fit, y_fit) = validation, (x, y)
     optimizer, step = _trainer(model, learning_rate)
     parked = _Checkpoint(checkpoint, model, optimizer)
     state = parked.load() or {"history": {}, "best": None, "best_accuracy": -1.0, "best_epoch": 0}
@@ -204,17 +240,18 @@ def train(
     best_accuracy, best_epoch = state["best_accuracy"], state["best_epoch"]
     first = len(history.get("loss", []))
     seconds = history.pop("seconds", [0.0])[0]
-    steps = -(-len(rows) // batch_size)
+    steps = -(-len(y_fit) // batch_size)
     with tqdm(total=epochs * steps, initial=first * steps, desc=title, mininterval=2) as bar:
         for epoch in range(first, epochs):
             started = time.process_time()  # of all cores: what else the machine does hardly counts
             if epoch - best_epoch >= patience and best_epoch:
                 break
             _seed_dropout(model, seed, epoch)
-            order = np.random.default_rng([seed, 2, epoch]).permutation(len(rows))
+            order = np.random.default_rng([seed, 2, epoch]).permutation(len(y_fit))
+            changed = partial(flipped_and_shifted, seed=(seed, 10, epoch)) if augment else None
             more = extra(model, epoch) if extra else None
             each = partial(per_batch, model) if per_batch else None
-            row = _epoch(step, x_fit, y_fit, more, each, order, batch_size, bar)
+            row = _epoch(step, x_fit, y_fit, more, each, changed, order, batch_size, bar)
             row |= _validate(model, x_val, y_val)
             accuracy = row["val_accuracy"]
             if watch is not None:

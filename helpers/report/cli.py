@@ -108,6 +108,18 @@ def show_plan(job: Job) -> None:
         click.echo(line)
 
 
+def make_only_pieces(job: Job, which: str) -> None:
+    from helpers.report.pieces import make_pieces  # with TensorFlow
+
+    try:
+        make_pieces(job, which, sys.stderr)
+    except ParameterError as error:
+        refuse(error)
+    except ValueError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(FAILED)
+
+
 def refuse(error: Exception | str) -> NoReturn:
     click.echo(f"Error: {error}", err=True)
     sys.exit(BAD_ARGUMENTS)
@@ -191,6 +203,12 @@ def refuse(error: Exception | str) -> NoReturn:
     help="List the pieces to be made, what is there, and the time for N workers; nothing is built.",
 )
 @click.option(
+    "--pieces",
+    "only_pieces",
+    type=click.Choice(("all", "models")),
+    help="Make the trained models, or all pieces, and no notebook: a later build finds them.",
+)
+@click.option(
     "--compare",
     nargs=2,
     type=click.Path(path_type=Path),
@@ -217,6 +235,7 @@ def command(
     cluster,
     insecure_cluster,
     planning,
+    only_pieces,
 ):
     """Execute the chapters of PROFILE (quick unless given) and make one HTML page of them."""
     if compare:
@@ -254,6 +273,8 @@ def command(
             return
         if planning:
             return show_plan(job)
+        if only_pieces:
+            return make_only_pieces(job, only_pieces)
         code = build(job, sys.stderr)
     except ParameterError as error:
         refuse(error)

@@ -21,7 +21,6 @@ from unittest import mock
 import numpy as np
 
 from helpers import chapter, paths
-from helpers.attacks import ATTACKS
 from helpers.data import DATASETS
 from helpers.data.dataset import Dataset
 from helpers.experiment import experiment, scores
@@ -63,10 +62,7 @@ class Lister(experiment.Experiment):
             n = len(self.images(given["attacked"]).y)
             found = np.zeros((n, self.data.n_classes), np.float32)
             return {"logits": found, "repeats": np.array(True)}, {}
-        rows = ATTACKS[given["attack"]].rows(
-            self.with_seed(piece.request.seed).p, len(self.data.y_test)
-        )
-        x = self.data.x_test[rows]
+        x = self.data.x_test[self.rows(given["attack"])]
         return {"x_adv": x, "success": np.ones(len(x), bool), "zero_gradients": np.array(0.0)}, {}
 
 
@@ -105,15 +101,15 @@ def blank(p: Parameters) -> Dataset | None:
     )  # fmt: skip
 
 
-def pieces_of_run(job: Job, run: Run) -> list[Piece]:
-    """Execute a notebook's cells with nothing made; all pieces that it names, and what they need."""
+def listed(job: Job, run: Run) -> Lister:
+    """Execute a notebook's cells with nothing made; the experiment, which has named all pieces."""
     parameters = validate(run.chapter, job.output.parameters(run, job.data_dir))
-    listed = ListingChapter(run, parameters)
+    quiet = ListingChapter(run, parameters)
     namespace: dict[str, Any] = {"__name__": "listing"}
     nothing = {"distortion": lambda *images: {}, "similarity": lambda *images: np.zeros(1)}
     with (
         _silent(),
-        mock.patch.object(chapter, "Chapter", return_value=listed),
+        mock.patch.object(chapter, "Chapter", return_value=quiet),
         mock.patch.multiple(scores, **nothing),
         mock.patch.object(experiment, "check_adversarial"),
     ):
@@ -122,7 +118,12 @@ def pieces_of_run(job: Job, run: Run) -> list[Piece]:
             if kind == "code" and asks and "parameters" not in tags:
                 with contextlib.suppress(Exception):  # of what is not made, or follows from it
                     exec(compile(source, run.chapter, "exec"), namespace)
-    return in_order(listed.experiment.named.values())
+    return quiet.experiment
+
+
+def runs_with_pieces(job: Job) -> list[Run]:
+    """The selected runs that have a data set of their own."""
+    return [run for run in job.runs() if run.dataset and run.chapter != stamps.FINDINGS]
 
 
 @contextlib.contextmanager
@@ -177,9 +178,8 @@ class Forecast:
 def forecast(job: Job) -> Forecast:
     """List the pieces of the selected runs; nothing is made."""
     found: dict[str, Piece] = {}
-    for run in job.runs():
-        if run.dataset and run.chapter != stamps.FINDINGS:
-            found |= {piece.identity: piece for piece in pieces_of_run(job, run)}
+    for run in runs_with_pieces(job):
+        found |= listed(job, run).named
     pieces = in_order(found.values())
     known = Costs(job.output.store, *_other_stores(job.output.store))
     there = {p.identity for p in pieces if (job.output.store / p.file_name).is_file()}
