@@ -16,8 +16,10 @@ from filelock import FileLock
 
 from helpers import paths
 from helpers.parameters import ParameterError
+from helpers.profiles import notebook_parameters
 from helpers.report.cli import spread
 from helpers.report.output import Output, locked
+from helpers.report.plan import for_papermill, plan
 
 PROJECT = Path(__file__).resolve().parents[1]
 SETUP = PROJECT / "scripts" / "setup.sh"
@@ -253,6 +255,21 @@ def test_parameters_of_a_run_are_written_for_papermill(sandbox):
     findings = yaml.safe_load(sandbox.run("--parameters", "09_findings").stdout)
     assert findings["output_dir"] == "build/quick"  # whose records they read
     assert not (sandbox.root / "build").exists()
+
+
+def test_what_a_notebook_leaves_to_its_profile_is_written_only_if_it_is_another():
+    given = ("epsilon=0.2", "width=0.5")
+    job = plan("quick", ("03_attacks:shapes",), given, None, None)
+    values = yaml.safe_load(for_papermill(job))
+    assert not {"epochs", "n_train", "width"} & values.keys()  # as the profile has them
+    job = plan("quick", ("03_attacks:shapes",), ("width=0.25",), None, None)
+    written = yaml.safe_load(for_papermill(job))
+    assert written == values | {"width": 0.25, "epsilon": 0.03, "alpha": 0.0075}
+    injected = "# Parameters\n" + "\n".join(f"{k} = {v!r}" for k, v in written.items())
+    parameters = notebook_parameters("03_attacks", written | {"In": [injected]}).model_dump()
+    folders = ("output_dir", "store_dir", "data_dir")
+    (run,) = job.runs()
+    assert parameters == run.parameters | {name: written[name] for name in folders}
 
 
 @pytest.mark.parametrize("module", ["cli", "compare"])

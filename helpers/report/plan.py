@@ -20,6 +20,7 @@ from helpers.report import stamps
 from helpers.report.earlier import check_folder
 from helpers.report.kernel import memory_limit
 from helpers.report.output import Output, given_folder
+from helpers.vocabulary import left_to_profile
 
 # Parameters that an option of their own sets, or that say which run it is.
 OWN_OPTION = {
@@ -176,7 +177,11 @@ def for_papermill(job: Job) -> str:
             f"--parameters takes one run, and this names {len(job.selected)}: {names}"
         )
     (run,) = job.runs()
-    values = {**run.parameters, "store_dir": _from_project(job.output.store)}
+    whole = load_profile(job.profile.name).runs
+    usual = next(other.parameters for other in whole if other.name == run.name)
+    left = left_to_profile(run.chapter)  # papermill wonders about what does not stand in the cell
+    values = {k: v for k, v in run.parameters.items() if k not in left or v != usual[k]}
+    values["store_dir"] = _from_project(job.output.store)
     if job.data_dir:
         values["data_dir"] = str(job.data_dir)
     if run.chapter == stamps.FINDINGS:
