@@ -24,9 +24,10 @@ find_python() {
       return
     fi
   done
-  if command -v uv >/dev/null \
-      && { uv python find --system 3.12 2>/dev/null || uv python install 3.12 >&2 && uv python find --system 3.12; }; then
-    return
+  if command -v uv >/dev/null; then
+    uv python find --managed-python 3.12 2>/dev/null \
+      || { uv python install 3.12 >&2 && uv python find --managed-python 3.12; } \
+      && return
   fi
   fail_set_up "Python 3.11, 3.12 or 3.13 is needed, and none is on the PATH." \
     "Install one of them (for example: apt install python3.12 python3.12-venv), then run again."
