@@ -32,9 +32,9 @@ def test_ensemble_diagram_draws_first_and_last_members(n_members, drawn):
 
 
 def test_ensemble_diagram_shows_image_and_vote():
-    figure = figures.ensemble_diagram(3, image=IMAGES[0], vote="majority")
+    figure = figures.ensemble_diagram(3, image=IMAGES[0])
     assert len(pictures(figure)) == 1
-    assert any("majority" in text for text in texts(figure))
+    assert any("mean" in text for text in texts(figure))
 
 
 def test_bagging_diagram_shows_the_rows_of_each_replicate():
@@ -55,6 +55,7 @@ def test_bagging_diagram_shows_the_rows_of_each_replicate():
 def test_inception_diagram_is_read_from_the_model(inception):
     found = texts(figures.inception_diagram(inception))
     assert {"pixels\n64×64×3", "resizing\n75×75×3", "new last layer\n10 classes"} <= set(found)
+    assert {"mixed0, unfolded", "from\nthe stem"} <= set(found)
     assert "stem: 5 convolutions, 2 max pools\n7×7×48" in found
     assert "mixed0\n4 branches\n7×7×64" in found
     assert "mixed10\n4 branches\n1×1×512" in found
@@ -81,11 +82,6 @@ def test_branches_of_the_blocks(inception):
     assert blocks[9].start.name == "mixed8"
 
 
-def test_another_block_can_be_unfolded(inception):
-    found = texts(figures.inception_diagram(inception, unfold="mixed3"))
-    assert {"mixed3, unfolded", "from\nmixed2", "max pool 3×3, stride 2"} <= set(found)
-
-
 def plain_model():
     inputs = keras.Input((8, 8, 1))
     return keras.Model(inputs, keras.layers.Flatten()(inputs))
@@ -95,7 +91,6 @@ def plain_model():
     ("call", "message"),
     [
         (lambda: figures.ensemble_diagram(0), "n_members = 0"),
-        (lambda: figures.ensemble_diagram(2, vote="best"), "there are mean, majority"),
         (lambda: figures.bagging_diagram(IMAGES[:0], IMAGES[:0], []), "n at least 1"),
         (lambda: figures.bagging_diagram(IMAGES, IMAGES[:2], []), "differ in shape"),
         (lambda: figures.bagging_diagram(IMAGES, IMAGES, []), "no replicates"),
@@ -110,8 +105,3 @@ def plain_model():
 def test_what_cannot_be_drawn_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-def test_unknown_block_is_refused(inception):
-    with pytest.raises(ValueError, match="no block 'mixed11'; there are mixed0"):
-        figures.inception_diagram(inception, unfold="mixed11")

@@ -69,7 +69,6 @@ def curves(
     *,
     x: str,
     xlabel: str,
-    ylabel: str = "accuracy (%)",
     chance: float | None = None,
     levels: Mapping[str, float] | None = None,
 ) -> Figure:
@@ -82,8 +81,8 @@ def curves(
     x
         What is on the horizontal axis: a parameter of the records, or a field of their models, such as
         ``epsilon`` or ``n_members``.
-    xlabel, ylabel
-        Axes' labels, with units.
+    xlabel
+        The horizontal axis' label, with its unit.
     chance
         Accuracy of guessing, of 1; drawn as a dotted line.
     levels
@@ -92,7 +91,7 @@ def curves(
     figure = Figure(figsize=(full_width(), 3.8 if is_narrow() else 4.4), layout="constrained")
     axes = figure.subplots()
     handles = _lines(axes, series, x)
-    percent_axis(axes, ylabel)
+    percent_axis(axes)
     axes.set_xlabel(xlabel)
     places = sorted({float(value_of(r, x)) for records in series.values() for r in records})
     if all(place.is_integer() for place in places):

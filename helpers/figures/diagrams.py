@@ -14,10 +14,6 @@ from helpers.figures.looks import SPARE, styled
 
 # Fill colours, light enough for black text: data, learned parts, decisions, size-halving blocks.
 DATA, LEARNED, DECISION, HALVING = "#eeeeee", "#d6e8f5", "#fbe3c8", "#d3efe4"
-VOTES = {
-    "mean": "mean of the members'\nprobabilities",
-    "majority": "majority of the\nmembers' votes",
-}
 
 
 def canvas(width: float, height: float) -> tuple[Figure, Axes]:
@@ -61,9 +57,7 @@ def _thumbnail(axes: Axes, image: np.ndarray, x: float, y: float, side: float, f
 
 
 @styled
-def ensemble_diagram(
-    n_members: int, *, image: np.ndarray | None = None, vote: str = "mean"
-) -> Figure:
+def ensemble_diagram(n_members: int, *, image: np.ndarray | None = None) -> Figure:
     """Draw how an ensemble classifies an image: members, vote, class (Figure 1).
 
     Parameters
@@ -72,13 +66,9 @@ def ensemble_diagram(
         Number of members; of more than four, the first three and the last are drawn.
     image
         (height, width, channels) in [0, 1], shown as the input.
-    vote
-        ``mean`` or ``majority``.
     """
     if n_members < 1:
         raise ValueError(f"n_members = {n_members}: an ensemble needs at least one member")
-    if vote not in VOTES:
-        raise ValueError(f"vote = {vote!r}; there are {', '.join(VOTES)}")
     shown = list(range(1, n_members + 1)) if n_members <= 4 else [1, 2, 3, None, n_members]
     height = max(1.6, 0.62 * len(shown) + 0.3)
     figure, axes = canvas(8.0, height)
@@ -96,7 +86,7 @@ def ensemble_diagram(
         box(axes, 3.0, y, 1.5, 0.46, f"member {member}", LEARNED)
         arrow(axes, (1.5, middle), (2.22, y))
         arrow(axes, (3.78, y), (4.6, middle))
-    box(axes, 5.45, middle, 1.65, 0.8, VOTES[vote], DECISION)
+    box(axes, 5.45, middle, 1.65, 0.8, "mean of the members'\nprobabilities", DECISION)
     arrow(axes, (6.31, middle), (6.72, middle))
     box(axes, 7.25, middle, 1.0, 0.6, "class", DATA)
     return figure

@@ -60,7 +60,6 @@ def image_grid(
     *,
     columns: int,
     row_labels: Sequence[str] | None = None,
-    width: float = WIDTH,
 ) -> Figure:
     """Show images in rows, each under its title.
 
@@ -74,8 +73,6 @@ def image_grid(
         Images in a row.
     row_labels
         One for each row, shown at its left, such as class names.
-    width
-        In inches.
     """
     images = check_images(images)
     if columns < 1:
@@ -86,11 +83,11 @@ def image_grid(
     if row_labels is not None and len(row_labels) != rows:
         raise ValueError(f"{rows} rows of images, but {len(row_labels)} row labels")
     left = LETTER * max(map(len, row_labels)) + 0.1 if row_labels is not None else 0.0
-    letters = max(6, int((width - left) / columns / LETTER))
+    letters = max(6, int((WIDTH - left) / columns / LETTER))
     wrapped = [_wrapped(title, letters) for title in (titles if titles is not None else [])]
     lines = max((text.count("\n") + 1 for text in wrapped), default=0)
     ratio = images.shape[1] / images.shape[2]
-    figure, grid = _cells(rows, columns, ratio, width, lines, left)
+    figure, grid = _cells(rows, columns, ratio, WIDTH, lines, left)
     for number, axes in enumerate(grid.flat):
         if number >= len(images):
             axes.set_axis_off()
@@ -119,10 +116,10 @@ def magnification(change: np.ndarray) -> float:
 def before_and_after(
     original: tuple[str, np.ndarray],
     attacked: Sequence[tuple[str, np.ndarray]],
-    *,
-    magnify: float | None = None,
 ) -> Figure:
     """Show an image, its adversarial versions, and below them what each one changed (Figures 4-6).
+
+    Changes are shown around mid-grey, magnified as far as they allow; the figure says how far.
 
     Parameters
     ----------
@@ -130,9 +127,6 @@ def before_and_after(
         Title, such as ``original: 0 (99 %)``, and image (height, width, channels) in [0, 1].
     attacked
         Title and image of each version.
-    magnify
-        Factor on the changes, which are shown around mid-grey; None: one for each version, as large
-        as its changes allow. The figure says the factor.
     """
     if not attacked:
         raise ValueError("no adversarial image to show beside the original")
@@ -155,7 +149,7 @@ def before_and_after(
             bottom.text(0.5, 0.5, textwrap.fill(note, 20), ha="center", va="center", fontsize=10)
             continue
         change = image.astype(np.float64) - images[0]
-        factor = magnification(change) if magnify is None else magnify
+        factor = magnification(change)
         show_image(bottom, np.clip(0.5 + factor * change, 0, 1))
         text = f"change × {factor:g}" if change.any() else "no change"
         bottom.set_title(text, fontsize=10, pad=4)

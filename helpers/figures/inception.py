@@ -104,20 +104,18 @@ def _block(end: keras.Layer) -> Block:
 
 
 @styled
-def inception_diagram(model: keras.Model, *, unfold: str = "mixed0") -> Figure:
-    """Draw an InceptionV3 classifier from its own layers, with one block unfolded (Figure 3).
+def inception_diagram(model: keras.Model) -> Figure:
+    """Draw an InceptionV3 classifier from its own layers, the first block unfolded (Figure 3).
 
     Parameters
     ----------
     model
         As :func:`helpers.models.build` makes it: pixels, resizing, InceptionV3's body, a last layer.
-    unfold
-        Name of the block whose branches are shown below.
 
     Raises
     ------
     ValueError
-        If the model holds no InceptionV3, or the block does not exist.
+        If the model holds no InceptionV3.
     """
     bodies = [layer for layer in model.layers if isinstance(layer, keras.Model)]
     body = bodies[0] if bodies else model
@@ -126,15 +124,12 @@ def inception_diagram(model: keras.Model, *, unfold: str = "mixed0") -> Figure:
         raise ValueError(
             f"the model {model.name!r} holds no InceptionV3: no layers mixed0, mixed1 ..."
         )
-    chosen = [block for block in blocks if block.name == unfold]
-    if not chosen:
-        raise ValueError(f"no block {unfold!r}; there are {', '.join(b.name for b in blocks)}")
     rows = _overview(model, body, blocks)
-    lines = max(len(chosen[0].branches), 2)
+    lines = max(len(blocks[0].branches), 2)
     height = 0.95 * len(rows) + 0.62 * lines + 0.75
     figure, axes = canvas(9.4, height)
     _draw_rows(axes, rows, height - 0.55)
-    _draw_block(axes, chosen[0], 0.62 * lines)
+    _draw_block(axes, blocks[0], 0.62 * lines)
     return figure
 
 
@@ -211,8 +206,7 @@ def _draw_block(axes: Axes, block: Block, height: float) -> None:
     axes.text(0.3, height + 0.28, f"{block.name}, unfolded", va="center", fontsize=9, weight="bold")
     middle = 0.12 + height / 2
     # As tall as all branches, so that every arrow into and out of them is level.
-    start = block.start.name if block.start.name.startswith("mixed") else "the stem"
-    box(axes, 1.0, middle, 1.3, height - 0.12, f"from\n{start}", DATA)
+    box(axes, 1.0, middle, 1.3, height - 0.12, "from\nthe stem", DATA)
     box(axes, 8.35, middle, 1.5, height - 0.12, f"joined\n{_times(block.shape)}", LEARNED)
     pitch = 5.6 / max(*map(len, block.branches), 3)
     for line, branch in enumerate(block.branches):
