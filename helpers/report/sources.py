@@ -6,8 +6,8 @@ from helpers.experiment.provenance import git
 
 # Where there is no git to ask, and beside what it knows: its own folder, and the environment.
 KNOWN = (
-    ".ci", ".git", ".github", ".venv", "benchmarks", "data", "helpers", "notebooks", "profiles",
-    "reports", "scripts", "tests",
+    ".ci", ".devcontainer", ".git", ".github", ".venv", "benchmarks", "data", "docker", "docs",
+    "helpers", "notebooks", "profiles", "reports", "scripts", "tests",
 )  # fmt: skip
 
 
