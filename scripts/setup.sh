@@ -35,7 +35,7 @@ find_python() {
 
 set_up_stamp() {
   # The folder counts too: an environment that was moved holds wrong paths.
-  { cat "$1/requirements.lock" "$1/pyproject.toml"; printf '%s' "$1"; } | cksum
+  { cat "$1/requirements.lock" "$1/pyproject.toml" "${BASH_SOURCE[0]}"; printf '%s' "$1"; } | cksum
 }
 
 is_set_up() {
@@ -67,6 +67,9 @@ make_environment() {
       "Run the same command again: it starts over."
   install_into_venv --no-deps --no-build-isolation -e . \
     || fail_set_up "The project itself could not be installed into .venv (see above)."
+  # Kernels here serve their own machine, and need not warn that they speak to it unencrypted.
+  mkdir -p .venv/etc/ipython
+  echo 'c.IPKernelApp.log_level = "ERROR"' > .venv/etc/ipython/ipython_kernel_config.py
   set_up_stamp "$1" > .venv/.set-up
 }
 
