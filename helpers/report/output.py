@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import re
@@ -154,7 +155,8 @@ def given_folder(option: str, path: Path) -> Path:
     """
     try:
         folder = path.expanduser().resolve()
-        folder.exists()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            folder.stat()  # resolve() alone passes over links in a circle from Python 3.13 on
     except (OSError, RuntimeError) as error:
         shown = str(path) if len(str(path)) <= 80 else f"{str(path)[:77]}..."
         reason = getattr(error, "strerror", None) or str(error).rstrip(".")
