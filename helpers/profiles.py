@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -213,6 +213,29 @@ def _injected(namespace: Mapping[str, Any]) -> set[str]:
     return {line.targets[0].id for line in statements if isinstance(line, ast.Assign)}
 
 
+def _is_meant(chapter: str, namespace: Mapping[str, Any]) -> Callable[[str], bool]:
+    """Tell which names are meant as parameters: all, until the notebook's own cells have named things.
+
+    Where it runs once more in one kernel, those that stand in a cell of parameters, by their form.
+    """
+    history = namespace.get("In", [])
+    if sum(f'Chapter("{chapter}"' in text for text in history) < 2:
+        return lambda name: True
+    latest: dict[bool, set[str]] = {}  # of papermill's cell, and of the notebook's as it stands now
+    for text in reversed(history):
+        by_papermill = text.startswith("# Parameters\n")
+        with contextlib.suppress(SyntaxError):  # of a magic command
+            body = ast.parse(text).body
+            targets = [line.target for line in body if isinstance(line, ast.AnnAssign)]
+            if targets or by_papermill:
+                targets += [
+                    t for line in body if isinstance(line, ast.Assign) for t in line.targets
+                ]
+                names = {target.id for target in targets if isinstance(target, ast.Name)}
+                latest.setdefault(by_papermill, names)
+    return set().union(*latest.values()).__contains__
+
+
 def _source(dataset: str, values: Mapping[str, Any], given: Mapping[str, Any]) -> str | None:
     """Name the profile whose values a data set brings; None where it is a file of one's own."""
     if "/" in dataset or dataset.endswith(".npz"):
@@ -234,9 +257,10 @@ def _source(dataset: str, values: Mapping[str, Any], given: Mapping[str, Any]) -
 def notebook_parameters(chapter: str, namespace: Mapping[str, Any]) -> Parameters:
     """Read a notebook's own parameters from its `globals()`.
 
-    To be called before the notebook defines anything else. papermill only warns about a parameter
+    To be called before the notebook defines anything else; papermill only warns about a parameter
     that a notebook does not have, so whatever else stands in the namespace as a plain value was
-    meant as a parameter and is refused by name.
+    meant as a parameter and is refused by name. Where the notebook runs once more in one kernel, its
+    own names are known by the cells that they come from.
 
     What was neither changed in the notebook nor set by papermill follows what was: `alpha` follows
     `epsilon`, `member` follows `n_members`, and all sizes follow the profile and the data set, those
@@ -245,11 +269,17 @@ def notebook_parameters(chapter: str, namespace: Mapping[str, Any]) -> Parameter
     """
     known, left = taken(chapter), left_to_profile(chapter)
     plain = (bool, int, float, str, list, tuple, dict, type(None))
+    is_meant = _is_meant(chapter, namespace)
     values = {
         name: value
         for name, value in namespace.items()
         if name in known
-        or (isinstance(value, plain) and not name.startswith("_") and name not in ("In", "Out"))
+        or (
+            isinstance(value, plain)
+            and not name.startswith("_")
+            and name not in ("In", "Out")
+            and is_meant(name)
+        )
     }
     written = next(run for run in _read("quick")["runs"] if run.partition(":")[0] == chapter)
     published = usual = _values("quick", chapter, written.partition(":")[2])

@@ -199,6 +199,20 @@ def test_what_a_cell_does_not_hold_is_the_same_in_all_chapters():
             assert getattr(later, name) == getattr(first, name)
 
 
+def test_a_notebook_runs_once_more_in_one_kernel():
+    cell, chapter = "steps: int = 5  # steps", 'chapter = Chapter("03_attacks", globals())'
+    own = {"sentence": "as the first run said", "found": [1], "counts": {}}
+    again = {"In": ["", cell, chapter, "sentence = ''", "%time found = [1]", cell, chapter]}
+    assert notebook_parameters("03_attacks", ATTACKS | own | again | {"steps": 7}).steps == 7
+    for wrong in ("stepz: int = 7", "steps: int = 5\nstepz = 7", "# Parameters\nstepz = 7"):
+        history = {"In": [*again["In"][:-2], wrong, chapter]}
+        with pytest.raises(ParameterError, match="unknown parameter 'stepz'"):
+            notebook_parameters("03_attacks", ATTACKS | own | {"stepz": 7} | history)
+    # Once its line is put right, a mistake is forgotten.
+    again["In"][1:1] = ["stepz: int = 7", chapter]
+    assert notebook_parameters("03_attacks", ATTACKS | own | {"stepz": 7} | again)
+
+
 def test_a_parameter_whose_line_was_deleted_is_missing():
     namespace = {name: value for name, value in ATTACKS.items() if name != "steps"}
     with pytest.raises(ParameterError, match="'steps' is missing"):
