@@ -149,7 +149,10 @@ def _place_cards(
         first_section = chapter.soup.find("h2")
         printed = first_section.find_all_previous(class_="alone") if first_section else []
         listed = [box for box in printed if not box.find(["figure", "ul"])]
-        for gone in [*chapter.soup.select("#table-09-tests, #headlines"), *listed]:
+        for gone in [
+            *chapter.soup.select("#table-09-primary, #table-09-tests, #headlines"),
+            *listed,
+        ]:
             _take_out(gone)
         # The claims are the report's; chapters may be fewer.
         for link in chapter.soup.select(".card a[href]"):
