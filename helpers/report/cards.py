@@ -115,11 +115,15 @@ class Card:
     @property
     def tables(self) -> Iterator[tuple[str, str, str, tuple[Estimate, ...]]]:
         """Data set, verdict, way of comparing and numbers of each reading of each part."""
+        said = set()
         for part in self.verdict.all_parts:
             for reading in part.readings:
                 verdict = "shown beside it, deciding nothing" if part.secondary else reading.verdict
                 numbers = tuple(n for e in reading.estimates for n in (e, *e.rows, *e.at))
-                yield _title(part.dataset), verdict, _basis(reading), numbers
+                row = _title(part.dataset), verdict, _basis(reading)
+                if (*row, *map(written, numbers)) not in said:  # readings that lack the same
+                    said.add((*row, *map(written, numbers)))
+                    yield *row, numbers
 
 
 def cards(verdicts: Sequence[Verdict]) -> list[Card]:
