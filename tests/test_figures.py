@@ -137,6 +137,19 @@ def test_what_has_no_room_for_bars_stands_in_rows(n_groups, narrow):
     assert [t.get_text() for t in axes.get_yticklabels()][:3] == ["no attack", "FGSM", "BIM"]
 
 
+@pytest.mark.parametrize("narrow", [False, True])
+def test_the_reports_range_is_shown_above_what_it_compares_with(narrow):
+    groups = {
+        name: [accuracy("none", 190), accuracy("fgsm", n), accuracy("bim", 40)]
+        for name, n in (("alone", 100), ("together", 150))
+    }
+    figure = figures.grouped_bars(groups, band=("together", "alone", 20, 30))
+    figure = figure.narrow() if narrow else figure
+    bands = [p for p in figure.axes[0].patches if p.get_alpha() == 0.5]
+    ends = [(p.get_x(), p.get_width()) if narrow else (p.get_y(), p.get_height()) for p in bands]
+    assert ends == [pytest.approx((70, 10)), pytest.approx((40, 10))]
+
+
 def test_small_epsilons_have_room():
     sizes = [0.0, 0.01, 0.02, 0.05, 0.1, 0.5]
     figure = figures.curves(

@@ -114,7 +114,7 @@ def test_figure_is_white_and_self_contained(shown):
     assert source.startswith("data:image/svg+xml,")
     assert " " not in source
     svg = unquote(source.partition(",")[2])
-    assert "fill: #ffffff" in svg
+    assert "fill:#ffffff" in svg
     assert "<text" not in svg  # letters are paths: no font is needed
 
 

@@ -44,7 +44,7 @@ def test_a_source_can_stand_in_a_srcset():
 def test_images_keep_their_pixels_and_get_colours_for_the_dark(channels):
     images = np.linspace(0, 1, 2 * 6 * 6 * channels).reshape(2, 6, 6, channels)
     small = svg.compact(render(image_grid(images, columns=2), "svg").decode())
-    assert "prefers-color-scheme: dark" in small
+    assert "prefers-color-scheme:dark" in small
     first = re.search(r'data:image/webp;base64,([^"]*)"', small)[1]
     shown = np.asarray(Image.open(BytesIO(base64.b64decode(first))).convert("RGB"))
     wanted = np.round(255 * np.broadcast_to(images[0], (6, 6, 3)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -27,10 +27,14 @@ from helpers.figures.looks import (
 from helpers.rounding import rounded
 
 MOST_BARS = 24  # in one figure; more stand in rows
+Band = tuple[str, str, float, float]
+BAND = {"color": "#f0c419", "alpha": 0.5, "linewidth": 0, "label": "the report's range"}
 
 
 @adapting
-def grouped_bars(groups: Groups, *, ylabel: str = "accuracy (%)", xlabel: str = "") -> Figure:
+def grouped_bars(
+    groups: Groups, *, ylabel: str = "accuracy (%)", xlabel: str = "", band: Band | None = None
+) -> Figure:
     """Draw one bar for each attack in each group, with intervals and values (Figures 8, 10, 11).
 
     What has no room for bars, or only one group, stands in rows: a dot with its interval for each.
@@ -39,10 +43,13 @@ def grouped_bars(groups: Groups, *, ylabel: str = "accuracy (%)", xlabel: str = 
     ----------
     groups
         Model setting to its records, at most one for each attack.
+    band
+        A group, one that it is compared with, and from how many to how many points above that one it
+        should be: drawn under each attack as a shaded range.
     """
     order = attacks_of(groups)
     if is_narrow() or len(groups) == 1 or len(groups) * len(order) > MOST_BARS:
-        return _rows(groups, order, ylabel)
+        return _rows(groups, order, ylabel, _ranges(groups, band))
     total = len(groups) * (len(order) + 1)
     width = float(np.clip(0.42 * total, 7.5, 10))
     figure = Figure(figsize=(width, 4.4), layout="constrained")
@@ -68,6 +75,12 @@ def grouped_bars(groups: Groups, *, ylabel: str = "accuracy (%)", xlabel: str = 
                 at, top + 1, rounded(value), ha="center", va="bottom", fontsize=9,
                 rotation=90 if narrow else 0,
             )  # fmt: skip
+    ranges = _ranges(groups, band)
+    for (name, attack), (start, end) in ranges.items():
+        at = list(groups).index(name) + (order.index(attack) - (len(order) - 1) / 2) / (
+            len(order) + 1
+        )
+        axes.bar(at, end - start, 1 / (len(order) + 1), bottom=start, zorder=2.5, **BAND)
     # Room above the highest bars for their values.
     highest = scale(max(percentages(records)[2].max() for records in groups.values()))
     percent_axis(axes, ylabel, top=highest * (1.14 if narrow else 1.08))
@@ -79,11 +92,31 @@ def grouped_bars(groups: Groups, *, ylabel: str = "accuracy (%)", xlabel: str = 
         Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="white", label=look.label)
         for look in map(attack_look, order)
     ]
-    legend_above(figure, handles)
+    legend_above(figure, handles + ([Patch(**BAND)] if ranges else []))
     return figure
 
 
-def _rows(groups: Groups, order: Sequence[str], xlabel: str) -> Figure:
+def _ranges(groups: Groups, band: Band | None) -> dict[tuple[str, str], tuple[float, float]]:
+    """Find where the band lies, in percent: group and attack to its ends."""
+    if band is None:
+        return {}
+    name, reference, least, most = band
+    before = dict(
+        zip([r.attack for r in groups[reference]], percentages(groups[reference])[0], strict=True)
+    )
+    return {
+        (name, r.attack): (min(before[r.attack] + least, 100), min(before[r.attack] + most, 100))
+        for r in groups[name]
+        if r.attack != "none" and r.attack in before
+    }
+
+
+def _rows(
+    groups: Groups,
+    order: Sequence[str],
+    xlabel: str,
+    ranges: Mapping[tuple[str, str], tuple[float, float]],
+) -> Figure:
     """Draw accuracies below each other, those of a group under its name."""
     names = {name: textwrap.wrap(called(name), 48) for name in groups} if len(groups) > 1 else {}
     n = sum(len(names.get(name, [])) + len(records) for name, records in groups.items())
@@ -98,6 +131,9 @@ def _rows(groups: Groups, order: Sequence[str], xlabel: str) -> Figure:
         )
         for record, value, low, high in accuracies:
             look = attack_look(record.attack)
+            if (name, record.attack) in ranges:
+                start, end = ranges[name, record.attack]
+                axes.barh(place, end - start, 0.8, left=start, zorder=1, **BAND)
             axes.errorbar(
                 value, place, xerr=reach(value, low, high).reshape(2, 1), color=look.colour,
                 marker=look.marker, capsize=2, clip_on=False,
@@ -114,4 +150,6 @@ def _rows(groups: Groups, order: Sequence[str], xlabel: str) -> Figure:
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(True, axis="x")
+    if ranges:
+        legend_above(figure, [Patch(**BAND)])
     return figure

@@ -229,14 +229,13 @@ def _cell(label: str, image: np.ndarray, shares: list[int], classes: list[str]) 
     best = int(np.argmax(shares))
     seen = html.escape(f"{classes[best]} ({shares[best] / 10:.0f}\N{NO-BREAK SPACE}%)")
     buffer = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(
-        buffer, "png", optimize=True
-    )
+    shown = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    shown.convert("RGB").save(buffer, "webp", lossless=True, quality=100, method=6)
     source = base64.b64encode(buffer.getvalue()).decode()
     return (
         f'<span style="{CELL}"><img '
         'width="56" height="56" style="image-rendering: pixelated; display: block" '
-        f'alt="{label}: seen as {seen}" src="data:image/png;base64,{source}">'
+        f'alt="{label}: seen as {seen}" src="data:image/webp;base64,{source}">'
         f"{label}: {seen}</span>"
     )
 

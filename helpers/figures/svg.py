@@ -16,12 +16,13 @@ NOT_NEEDED = re.compile(
     re.DOTALL,
 )
 NUMBER = re.compile(r"-?\d+\.\d+")
+STYLE = re.compile(r' style="[^"]*"')
 PLACES = re.compile(r' (?:d|points|transform|x|y|x1|x2|y1|y2|width|height|viewBox)="[^"]*"')
 PART = re.compile(r"\s*([MLQCZzm])\s*")
 PICTURE = re.compile(r'data:image/png;base64,\s*([^"]*)"')
 GLYPH = re.compile(r'(<path id="D[^"]*" d=")([^"]*)" transform="scale\(0\.015625\)"')
 SHIFT = re.compile(
-    r'(<use )xlink:(href="#D[^"]*") transform="translate\((-?[\d.]+)(?: (-?[\d.]+))?\)"'
+    r'(<use )xlink:(href="#D[^"]*") transform="translate\((-?[\d.]+)(?:,(-?[\d.]+))?\)"'
 )
 COARSER = 16  # units of a glyph, a fortieth of a point, that are one in the page
 # In the dark ink turns light, and paper and boxes dark; images keep their colours.
@@ -36,11 +37,11 @@ TURNED = {
     },
 }  # fmt: skip
 RULES = [
-    f"[style*='{part}: {light}'] {{{part}: {dark} !important}}"
+    f"[style*='{part}:{light}']{{{part}:{dark}!important}}"
     for part, colours in TURNED.items()
     for light, dark in colours.items()
 ]
-DARK = f"@media (prefers-color-scheme: dark) {{{' '.join(RULES)}}}"
+DARK = f"@media (prefers-color-scheme:dark){{{''.join(RULES)}}}"
 
 
 def has_pictures(svg: str) -> bool:
@@ -60,6 +61,7 @@ def compact(svg: str) -> str:
     svg = GLYPH.sub(_glyph, svg)
     svg = PLACES.sub(lambda found: _rounded(found[0]), svg)
     svg = SHIFT.sub(_shift, svg).replace("xlink:href", "href")
+    svg = STYLE.sub(lambda found: re.sub(r"([:;,]) ", r"\1", found[0]), svg)
     if has_pictures(svg):
         svg = svg.replace("</style>", f"{DARK}</style>", 1)
     svg = re.sub(r">\s+<", "><", svg).strip()
@@ -77,17 +79,17 @@ def _shift(found: re.Match[str]) -> str:
 
 
 def _rounded(attribute: str) -> str:
-    short = NUMBER.sub(lambda n: _number(n[0], 2), attribute)
-    if attribute.startswith(" d="):
-        name, _, path = short.partition("=")
-        path = PART.sub(r"\1", " ".join(path.split())).replace(' "', '"')
-        return f"{name}={path}"
-    return short
+    """Round the numbers of an attribute, and part them by commas: a space takes three letters."""
+    name, _, value = NUMBER.sub(lambda n: _number(n[0]), attribute).partition("=")
+    if name == " d":
+        value = PART.sub(r"\1", " ".join(value.split())).replace(' "', '"')
+    return f"{name}={value.replace(' ', ',')}"
 
 
-def _number(text: str, decimals: int) -> str:
-    short = f"{float(text):.{decimals}f}".rstrip("0").rstrip(".")
-    return "0" if short == "-0" else short
+def _number(text: str) -> str:
+    short = f"{float(text):.2f}".rstrip("0").rstrip(".")
+    short = "0" if short == "-0" else short
+    return re.sub(r"^(-?)0\.", r"\1.", short)
 
 
 def _small(encoded: str) -> str:
