@@ -158,6 +158,31 @@ def test_tabs_open_with_and_without_script(browser, page, script):
         assert opened.noted == []
 
 
+def test_a_figure_is_enlarged_and_its_file_is_there(browser, page):
+    with visit(browser, page, width=390) as opened:
+        figure = opened.page.locator("figure.figure:visible").first
+        figure.get_by_role("button").tap()
+        sheet = opened.page.get_by_role("dialog")
+        expect(sheet.get_by_role("img")).to_be_visible()
+        name = sheet.get_by_role("link").get_attribute("download")
+        assert name.partition(".")[0] == figure.get_attribute("id")
+        assert opened.axe() == []
+        opened.page.keyboard.press("Escape")
+        expect(sheet).to_be_hidden()
+        assert opened.noted == []
+
+
+@pytest.mark.slow
+def test_a_phone_gets_drawings_of_its_own(browser, quick):
+    sources = []
+    for width in (1280, 390):
+        with visit(browser, quick, width=width) as opened:
+            image = opened.page.locator("picture img").first
+            image.scroll_into_view_if_needed()
+            sources.append(image.evaluate("(e) => e.currentSrc"))
+    assert sources[0] != sources[1]
+
+
 def test_a_link_opens_what_it_leads_to(browser, page):
     with visit(browser, page) as opened:
         figure = opened.page.locator(".tabs > .panel:nth-of-type(2) figure[id]").first

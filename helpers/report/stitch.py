@@ -46,13 +46,14 @@ def _line(manifest: Mapping[str, Any]) -> str:
 def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     machine = manifest["machine"]
     versions = ", ".join(f"{name} {value}" for name, value in manifest["versions"].items() if value)
+    taken = sum(run.get("seconds") or 0 for run in manifest["runs"].values())
     cost = sum((run.get("pieces") or {}).get("seconds", 0) for run in manifest["runs"].values())
     return [
         ("Profile", f"{manifest['profile']}: {manifest['purpose']}"),
         ("Revision", manifest["revision"] or "unknown"),
         ("Started, ended (UTC)", f"{manifest['started']}, {manifest['ended']}"),
         ("Models and images took, when they were made", duration(cost)),
-        ("This build took, with what it found in the store", duration(manifest["spent_seconds"])),
+        ("The runs took, with what they found in the store", duration(taken)),
         ("Versions", versions),
         ("Platform", machine["platform"]),
         ("Processor", f"{machine['cpu']}, {machine['cores']} cores used"),

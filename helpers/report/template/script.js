@@ -138,7 +138,7 @@ all("figure.figure img").forEach((image) => {
     copy.className = figure.classList.contains("pictures") ? "pictures" : "";
     const save = sheet.querySelector("a");
     save.href = image.src;
-    save.download = `${figure.id}.svg`;
+    save.download = `${figure.id}.${image.src.startsWith("data:image/svg") ? "svg" : "png"}`;
     sheet.querySelector(".sheet").replaceChildren(copy);
     sheet.showModal();
   });
