@@ -147,7 +147,7 @@ def _rows(
     axes.set(xlim=(0, scale(max(percentages(r)[2].max() for r in groups.values()))), xlabel=xlabel)
     axes.set_ylim(place - 0.4, -0.7)
     axes.set_yticks(list(ticks), list(ticks.values()))
-    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="y", length=0, pad=9)
     axes.spines["left"].set_visible(False)
     axes.grid(True, axis="x")
     if ranges:

@@ -235,8 +235,8 @@ def summary_table(records: Sequence[Record]) -> pd.DataFrame:
     Returns
     -------
     frame
-        Columns Data, Model, Chapters, the worst case within ε over the attacks that saw the most images,
-        with its interval, and the attacks of ``IN_SUMMARY``; of each data set the model with the best
+        Columns Data, Model, the worst case within ε over the attacks that saw the most images, with its
+        interval, the attacks of ``IN_SUMMARY``, and Chapters; of each data set the model with the best
         worst case first. Models that were not attacked have no row, nor have members trained in ways of
         their own. What several chapters measured of a model of one name is joined in a row as long as
         they agree on what they share; otherwise, as where one of them retrained for longer or attacked
@@ -277,10 +277,10 @@ def summary_table(records: Sequence[Record]) -> pd.DataFrame:
         {
             "Data": row[0],
             "Model": row[1],
-            "Chapters": ", ".join(sorted(chapter[:2] for chapter in row[2])),
             "worst within ε": _with_interval(worst) if (worst := lowest[id(row)]) else None,
         }
         | {called(a): _share(row[3][a]) if a in row[3] else None for a in shown}
+        | {"Chapters": ", ".join(sorted(chapter[:2] for chapter in row[2]))}
         for row in flat
     )
 

@@ -64,8 +64,14 @@ def _table_data(figure: Tag) -> str:
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     for row in table.find_all("tr"):
-        writer.writerow(cell.get_text(" ", strip=True) for cell in row.find_all(["th", "td"]))
+        writer.writerow(map(_text, row.find_all(["th", "td"])))
     return buffer.getvalue()
+
+
+def _text(cell: Tag) -> str:
+    """Write a cell in one line."""
+    parts = (part for part in cell.descendants if isinstance(part, str) or part.name == "br")
+    return " ".join("".join(part if isinstance(part, str) else "; " for part in parts).split())
 
 
 def _figure_data(figure: Tag, folder: Path | None) -> str:
