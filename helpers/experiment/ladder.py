@@ -88,12 +88,36 @@ def climb(
         )
         for name, correct in rungs.items()
     }  # fmt: skip
+    _shared(scores, made, [original, *members], attacked, id, right, about)
     each = [float(correct.mean()) for correct in of_members]
     scores.records.add(
         "ladder", model=id, attack=attack, parameters=about,
         values={"made_on_each_member": each},
     )  # fmt: skip
     return found
+
+
+def _shared(scores, made, models, attacked, id, right, about) -> None:
+    """Record who else is fooled, and by whose images: what is said of "a member" is then of all.
+
+    The ensemble on images made on each of `models`; each of them on its own, and on those made on the
+    attacked member.
+    """
+    names = ["the original model", *(f"member {k}" for k in range(1, len(models)))]
+    for k, (name, model) in enumerate(zip(names, models, strict=True)):
+        images = made[name]
+        parameters = {"shared": True} | about
+        scores.records.accuracy(
+            right[name], model=id, attack=images.attack, made_on=images.made_on,
+            parameters=parameters,
+        )  # fmt: skip
+        tested = [images] if k == attacked else [images, made[f"member {attacked}"]]
+        for shown in tested:
+            correct = scores.experiment.logits(model, shown).argmax(-1) == shown.y
+            scores.records.accuracy(
+                correct, model=model.id, attack=shown.attack, made_on=shown.made_on,
+                parameters=parameters,
+            )  # fmt: skip
 
 
 def _right(scores: Scores, members: Sequence[Subject], images: Images) -> np.ndarray:

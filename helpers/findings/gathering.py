@@ -9,8 +9,10 @@ from functools import cached_property
 from typing import Any
 
 from helpers.attacks import ATTACKS
-from helpers.evaluation.record import Record
+from helpers.evaluation.record import SERIES, Record
 from helpers.findings.evidence import ITSELF, Evidence, Model, maker
+
+SWEPT = {"sweep": "epsilon"}
 
 
 class Gathered(Evidence):
@@ -33,7 +35,9 @@ class Gathered(Evidence):
         about = {"dataset": dataset, "of": of, "under": under, "chapter": chapter}
         itself = made_on == ITSELF and ATTACKS[under].kind not in ("none", "noise")
         found = []
-        for way in (parameters, {"sweep": "epsilon"}):
+        series = SERIES & parameters.keys()
+        ways = [{}] if series else [{}, SWEPT, {"shared": True}, SWEPT | {"shared": True}]
+        for way in (parameters | way for way in ways):
             about["made_on"] = None if itself else maker(under, made_on)
             found += self.find("accuracy", **about, **way)
         found += self.find("repeat", **about)
