@@ -1,19 +1,19 @@
 from helpers.findings.claims import read_claims
 from helpers.findings.power import planned, powers
 
-PLAN = {
-    "mnist": {
-        "n_test": 10_000,
-        "lbfgs_n_test": 500,
-        "outside_n_test": 500,
-        "n_members": 10,
-        "n_seeds": 3,
-    }
+SIZES = {
+    "n_test": 10_000,
+    "lbfgs_n_test": 500,
+    "outside_n_test": 500,
+    "n_members": 10,
+    "n_seeds": 3,
 }
+CHAPTERS = ("03_attacks", "04_ensembles", "05_retraining", "07_attacks_on_defences")
 
 
 def rows(**changes):
-    return {r["claim"]: r for r in powers({"mnist": PLAN | changes})}
+    plan = dict.fromkeys(CHAPTERS, SIZES | changes)
+    return {r["claim"]: r for r in powers({"mnist": plan})}
 
 
 def test_every_primary_comparison_of_the_data_at_hand_has_a_power():
@@ -31,4 +31,6 @@ def test_more_images_and_trainings_decide_more():
 def test_a_profile_says_what_it_plans():
     sizes = planned("standard")
     assert {"mnist", "cifar10", "tiny_imagenet"} == sizes.keys()
-    assert all(row["n_test"] > 0 for row in sizes.values())
+    assert sizes["mnist"]["04_ensembles"]["n_members"] == 10
+    assert all(one["n_test"] > 0 for chapters in sizes.values() for one in chapters.values())
+    assert {row["claim"] for row in powers(sizes)} == {claim.name for claim in read_claims()}

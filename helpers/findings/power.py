@@ -16,28 +16,24 @@ from helpers.profiles import load_profile
 
 ALL_IMAGES = {"mnist": 10_000, "cifar10": 10_000}  # of the test sets, where a profile takes all
 SIZES = ("n_test", "lbfgs_n_test", "outside_n_test", "n_members", "n_seeds")
+# Which chapters say how many images and members there are, and how many trainings, unless a test's
+# `plan` names another.
+SIZED, TRAINED = "04_ensembles", "03_attacks"
 
 
-def planned(name: str) -> dict[str, dict[str, int]]:
-    """Of each data set of a profile: the most images, members and trainings that a chapter plans.
-
-    The chapter that measures clean images alone does not count.
-    """
-    found: dict[str, dict[str, int]] = {}
+def planned(name: str) -> dict[str, dict[str, dict[str, int]]]:
+    """Of each data set and chapter of a profile: how many images, members and trainings it plans."""
+    found: dict[str, dict[str, dict[str, int]]] = {}
     for run in load_profile(name).runs:
-        if run.dataset is None or run.chapter == "02_models":
+        if run.dataset is None:
             continue
-        sizes = found.setdefault(run.dataset, {})
-        for size in SIZES:
-            if (value := run.parameters.get(size)) is not None:
-                value = (
-                    ALL_IMAGES.get(run.dataset, 1000) if size == "n_test" and not value else value
-                )
-                sizes[size] = max(sizes.get(size, 0), value)
+        sizes = {k: run.parameters[k] for k in SIZES if k in run.parameters}
+        sizes["n_test"] = sizes.get("n_test") or ALL_IMAGES.get(run.dataset, 1000)
+        found.setdefault(run.dataset, {})[run.chapter] = sizes
     return found
 
 
-def powers(sizes: Mapping[str, Mapping[str, int]]) -> Iterator[dict[str, Any]]:
+def powers(sizes: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Iterator[dict[str, Any]]:
     """Compute the power of each primary comparison, corrected for their number.
 
     The truth is assumed to lie one smallest difference that matters beyond the bound; for an
@@ -57,9 +53,12 @@ def powers(sizes: Mapping[str, Mapping[str, int]]) -> Iterator[dict[str, Any]]:
         ]
         if not named:
             continue
-        plan, here = test["plan"], sizes[named[0]]
-        matters, wanted = test.get("matters", claim.matters), test.get("is", "equal")
-        n_trainings = max(here.get("n_seeds", 1), 1)
+        plan, matters = test["plan"], test.get("matters", claim.matters)
+        chapters, wanted = sizes[named[0]], test.get("is", "equal")
+        here = chapters.get(plan.get("chapter", SIZED))
+        if here is None:
+            continue
+        n_trainings = here.get("n_seeds") or chapters.get(TRAINED, {}).get("n_seeds", 1)
         if plan.get("trainings"):
             n_trainings = max(n_trainings, min(here.get("n_members", 1), REPORT_MEMBERS))
         n_images = here.get(plan.get("images", "n_test"), here["n_test"])
@@ -87,8 +86,6 @@ def _decided(about: Mapping[str, Any]) -> float:
 
 if __name__ == "__main__":
     for row in powers(planned(sys.argv[1])):
-        print(
-            "{claim:4} {dataset:14} {matters:5g} {images:6} {trainings:3} {power:7.1%}".format(
-                **row
-            )
-        )
+        told = "{claim:4} {dataset:14} {matters:5g} {images:6} {trainings:3} {power:7.1%}"
+        decides = "–" if row["decides"] is None else f"{row['decides']:.1f}"
+        print(told.format_map(row), decides.rjust(6))
