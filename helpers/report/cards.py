@@ -22,6 +22,7 @@ from helpers.findings.verdicts import (
 )
 from helpers.report import drawings
 
+EACH = ", ε = "  # in the label of a number at one ε
 MANY = 100  # times as many images: beyond, none will have them
 
 
@@ -114,13 +115,17 @@ class Card:
 
     @property
     def tables(self) -> Iterator[tuple[str, str, str, tuple[Estimate, ...]]]:
-        """Data set, verdict, way of comparing and numbers of each reading of each part."""
-        said = set()
+        """Data set, verdict, way of comparing and numbers of each reading of each part.
+
+        What `why` says is lacking is not said again. A number at one ε is there if it says the opposite
+        and the whole does not; all of them stand in the records and in the chapters.
+        """
+        said, why = set(), self.why
         for part in self.verdict.all_parts:
             for reading in part.readings:
-                verdict = "shown beside it, deciding nothing" if part.secondary else reading.verdict
-                numbers = tuple(n for e in reading.estimates for n in (e, *e.rows, *e.at))
-                row = _title(part.dataset), verdict, _basis(reading)
+                verdict = "decides nothing" if part.secondary else reading.verdict
+                numbers = _numbers(reading)
+                row = _title(part.dataset), verdict, _basis(reading, why, part.secondary)
                 if (*row, *map(written, numbers)) not in said:  # readings that lack the same
                     said.add((*row, *map(written, numbers)))
                     yield *row, numbers
@@ -131,14 +136,24 @@ def cards(verdicts: Sequence[Verdict]) -> list[Card]:
     return [Card(verdict) for verdict in verdicts]
 
 
-def _basis(reading: Reading) -> str:
+def _numbers(reading: Reading) -> tuple[Estimate, ...]:
+    """List what a reading rests on, every number once; of those at one ε, the ones that turn."""
+    found = []
+    for e in reading.estimates:
+        least = any(e.label.startswith(r.label) and written(e) == written(r) for r in e.rows)
+        found += [*([] if least else [e]), *e.rows]
+        found += [p for p in e.at if EACH not in p.label or (p.turned and not e.turned)]
+    return tuple(found)
+
+
+def _basis(reading: Reading, why: str, secondary: bool) -> str:
     """Say how something was compared, on how much, with what chance of error, and what is missing."""
     told = [reading.says]
     for e in reading.estimates:
         models = "one training" if e.n_trainings == 1 else f"{e.n_trainings} trainings"
         told.append(f"{models}, {e.n_images:,} images")
         told += [f"p = {e.adjusted:.2g} after Holm's correction"] if e.adjusted is not None else []
-    if reading.lacks:
+    if reading.lacks and reading.lacks not in why and not secondary:
         told.append(reading.lacks if reading.absent else f"lacks {reading.lacks}")
     return "; ".join(filter(None, told))
 
@@ -159,7 +174,11 @@ def _factor(e: Estimate) -> int | None:
 
 
 def _absent(parts: Sequence[Part]) -> str:
-    texts = dict.fromkeys(f"On {_title(part.dataset)}: {part.numbers}." for part in parts)
+    lacking = [dict.fromkeys(r.lacks for r in part.readings if r.lacks) for part in parts]
+    texts = dict.fromkeys(
+        f"On {_title(part.dataset)}: {'; '.join(lacks) or part.numbers}."
+        for part, lacks in zip(parts, lacking, strict=True)
+    )
     return " ".join(texts) or "No chapter of this build measured it."
 
 
