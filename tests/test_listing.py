@@ -1,11 +1,12 @@
 """What a build would make, listed without making it, and how long that takes so many workers."""
 
 import io
+import json
 from types import SimpleNamespace
 
 import pytest
 
-from helpers.experiment.costs import BASES, Costs
+from helpers.experiment.costs import BASES, Costs, _attack
 from helpers.experiment.experiment import Experiment
 from helpers.experiment.pieces import Piece, Request
 from helpers.experiment.schedule import critical_path, priorities, simulate
@@ -82,6 +83,29 @@ def test_costs_come_from_cards_of_the_same_kind_then_of_the_nearest(tmp_path):
     assert [basis("images bim"), basis("images pgd"), basis("original")] == list(BASES[2:5])
     none = Costs(tmp_path / "nothing")
     assert none.basis(SimpleNamespace(file_name="a", size={"kind": "x", "network": 1})) == BASES[-1]
+
+
+def test_what_it_took_to_start_is_not_taken_for_the_speed_of_much_larger_ones(tmp_path):
+    network = ["table_2", {}, [28, 28, 1], 10]
+    for name, kind, passes, seconds in (("a", "images cw", 10, 5.0), ("b", "original", 9000, 9.0)):
+        size = {"kind": kind, "network": network, "passes": passes}
+        card = {"processor_seconds": seconds, "size": size}
+        (tmp_path / f"{name}.json").write_text(json.dumps(card))
+    costs = Costs(tmp_path)
+
+    def seconds(passes):
+        size = {"kind": "images cw", "network": network, "passes": passes}
+        return costs.seconds(SimpleNamespace(file_name="none", size=size))
+
+    assert seconds(50) == pytest.approx(25)
+    assert seconds(5000) == pytest.approx(5)
+
+
+def test_passes_of_an_outside_attack_are_what_it_asks_for():
+    few, many = ({"iterations": n} for n in (10, 1000))
+    assert _attack("cw", many) == 10 * _attack("cw", few)  # it takes ten steps at least
+    assert _attack("square", many) == 100 * _attack("square", few) == 10_000
+    assert _attack("bim", {"steps": 7, "epsilon": 0.1}) == 21
 
 
 def forecast(tmp_path, profile, only):

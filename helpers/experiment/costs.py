@@ -20,6 +20,9 @@ from helpers.experiment.pieces import Piece
 
 BACKWARD = 3  # passes that a gradient costs: forward, and about twice as much back
 REPEATED = ("steps", "restarts", "c_steps", "max_iterations", "iterations")  # settings of attacks
+SEARCHED = 6  # answers that Carlini-Wagner's search along a step asks for, halving and doubling it
+QUERIES = 10  # answers that Square asks for in each of its iterations
+FAR = 10  # times more passes than those of any card: what it took to start says nothing of that
 # Seconds for a thousand million multiplications where no card tells, on one thread of a usual machine.
 USUAL = 0.02
 # What an expectation rests on, the best first; the middle ones as `_kinds` lists them.
@@ -47,7 +50,8 @@ def size(experiment, maker: str, arguments: Mapping[str, Any]) -> dict[str, Any]
         passes = p.epochs * n * BACKWARD
     elif maker == "retrained":
         kind = f"{maker} {arguments['attack']} {arguments['regenerate']}"
-        examples = (arguments["n_adversarial"] or n) * _attack(arguments["settings"])
+        examples = _attack(arguments["attack"], arguments["settings"])
+        examples *= arguments["n_adversarial"] or n
         epochs = arguments["epochs"]
         times = 1 if arguments["regenerate"] == "never" else epochs
         examples = 0 if arguments["attack"] == "none" else examples
@@ -57,7 +61,8 @@ def size(experiment, maker: str, arguments: Mapping[str, Any]) -> dict[str, Any]
         rows = ATTACKS[arguments["attack"]].rows(p, len(data.y_test))
         rows = len(range(*rows.indices(len(data.y_test)))) if isinstance(rows, slice) else len(rows)
         source = arguments["source"]
-        passes = rows * _attack(arguments["settings"]) * networks(source) if source else rows
+        each = _attack(arguments["attack"], arguments["settings"])
+        passes = rows * each * networks(source) if source else rows
     elif maker == "logits":
         passes = len(data.y_test) * networks(arguments["model"])
     network = [experiment.architecture, experiment.options, data.input_shape, data.n_classes]
@@ -69,12 +74,19 @@ def networks(spec: Mapping[str, Any]) -> int:
     return len(spec["arguments"].get("members", [None]))
 
 
-def _attack(settings: Mapping[str, Any]) -> int:
+def _attack(name: str, settings: Mapping[str, Any]) -> int:
+    """Passes for one image."""
+    if name == "square":
+        return QUERIES * settings["iterations"]
+    if name == "cw":
+        from helpers.attacks.art import CW_CONSTANTS, cw_steps  # with TensorFlow
+
+        return CW_CONSTANTS * cw_steps(settings["iterations"]) * (BACKWARD + SEARCHED)
     passes = BACKWARD
     if {"iterations", "restarts"} <= settings.keys():  # several attacks, one after the other
         return passes * 2 * (settings["steps"] * settings["restarts"] + settings["iterations"])
-    for name in REPEATED:
-        passes *= settings.get(name, 1)
+    for setting in REPEATED:
+        passes *= settings.get(setting, 1)
     return passes
 
 
@@ -123,21 +135,23 @@ class Costs:
                 # Of one thread that waits for a busy machine the processor's seconds say more, too.
                 seconds, of = card["processor_seconds"], card["size"]
                 network, passes = json.dumps(of["network"]), of["passes"]
-                for kind in _kinds(of["kind"], network):
+                for kind in (*_kinds(of["kind"], network), ("", network)):
                     self._rates.setdefault(kind, []).append((passes, network, seconds / passes))
                 self._known[path.stem] = seconds
             except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
                 continue  # not a card, or one of another edition: it tells nothing
-        self._found: dict[tuple[str, str], float] = {}
+        self._found: dict[tuple[str, str], tuple[float, float]] = {}
 
     def seconds(self, piece: Piece) -> float:
         """Expected seconds of a piece: its own of an earlier time, or from what is like it."""
         if piece.file_name in self._known:
             return self._known[piece.file_name]
         kind, network = piece.size["kind"], json.dumps(piece.size["network"])
-        if (kind, network) not in self._found:
-            self._found[kind, network] = self._rate(kind, network)
-        return piece.size["passes"] * self._found[kind, network]
+        passes = piece.size["passes"]
+        rate, largest = self._rate(kind, network)
+        if passes > FAR * largest:  # a pass is a pass, whatever it is for
+            rate = min(rate, self._median([("", network), ()], network)[0])
+        return passes * rate
 
     def basis(self, piece: Piece) -> str:
         """What its expected seconds rest on, of `BASES`."""
@@ -149,16 +163,23 @@ class Costs:
         )
         return next(found, BASES[-1])
 
-    def _rate(self, kind: str, network: str) -> float:
-        for one in _kinds(kind, network):
+    def _rate(self, kind: str, network: str) -> tuple[float, float]:
+        """Seconds of a pass, and the passes of the largest card that tells so."""
+        if (kind, network) not in self._found:
+            self._found[kind, network] = self._median(_kinds(kind, network), network)
+        return self._found[kind, network]
+
+    def _median(self, kinds: Iterable[tuple[str, ...]], network: str) -> tuple[float, float]:
+        for one in kinds:
             if one in self._rates:
                 # Small ones spend their time on compiling, and would tell too much of large ones.
                 largest = sorted(self._rates[one], reverse=True)[: -(-len(self._rates[one]) // 3)]
-                return median(
+                rates = (
                     rate if other == network else rate * _ratio(network, other)
                     for _, other, rate in largest
                 )
-        return multiplications(network) / 1e9 * USUAL
+                return median(rates), largest[0][0]
+        return multiplications(network) / 1e9 * USUAL, math.inf
 
 
 def _ratio(network: str, other: str) -> float:
