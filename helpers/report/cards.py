@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from helpers.findings.verdicts import (
 )
 from helpers.report import drawings
 
+HERE = re.compile(r" \(here [^)]*\)")  # what a run has of what a comparison needs
 EACH = ", ε = "  # in the label of a number at one ε
 MANY = 100  # times as many images: beyond, none will have them
 
@@ -152,10 +154,14 @@ def _basis(reading: Reading, why: str, secondary: bool) -> str:
     for e in reading.estimates:
         models = "one training" if e.n_trainings == 1 else f"{e.n_trainings} trainings"
         told.append(f"{models}, {e.n_images:,} images")
-        told += [f"p = {e.adjusted:.2g} after Holm's correction"] if e.adjusted is not None else []
-    if reading.lacks and reading.lacks not in why and not secondary:
+        told += [f"{_p(e.adjusted)} after Holm's correction"] if e.adjusted is not None else []
+    if reading.lacks and HERE.sub("", reading.lacks) not in HERE.sub("", why) and not secondary:
         told.append(reading.lacks if reading.absent else f"lacks {reading.lacks}")
     return "; ".join(filter(None, told))
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
 
 
 def _bound(e: Estimate) -> float:
