@@ -118,9 +118,9 @@ def test_a_chapter_lists_what_it_trains_and_attacks(tmp_path):
     trained = {n for n in names if n.startswith(("original", "member", "retrained"))}
     assert {"original", "member_4", "member_1_of_team_2", "retrained_bim_epoch_member_2"} <= trained
     assert {"retrained_bim_batch_member_1", "retrained_pgd_batch"} <= trained
-    assert len(trained) == 1 + 4 + 1 + 5 + 3 * 2
-    assert names.count("cw") == 1 + 5 + 1 + 3  # on every defence
-    assert names.count("strongest") == 10 + 4  # on the ensembles through two means
+    assert len(trained) == 1 + 4 + 1 + 6 + 3 * 2
+    assert names.count("cw") == 1 + 6 + 1 + 3  # on every defence
+    assert names.count("strongest") == 11 + 4  # on the ensembles through two means
     assert names.count("momentum_bim") == 3 + 2 + 4  # the rungs of the ladder
     assert not found.there
     assert not (tmp_path / "out" / "store").exists() or not list(
