@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from made_up_run import ORIGINAL, accuracy, clean, ensemble, member, retrained
 
+from helpers.evaluation.statistics import accuracy_values
 from helpers.findings.contrasts import contrast
 from helpers.findings.gathering import Gathered
 
@@ -18,7 +19,8 @@ def right(share, seed, n=2000):
 
 def answered(model, attack, correct, made_on=ORIGINAL, **about):
     record = accuracy("04_ensembles", "mnist", model, attack, 0.5, len(correct), made_on, **about)
-    return replace(record, arrays={"correct": correct})
+    values = accuracy_values(int(correct.sum()), len(correct))
+    return replace(record, values=values, arrays={"correct": correct})
 
 
 def compared(records, *sides, **more):
@@ -106,3 +108,34 @@ def test_an_ensemble_trained_once_stands_beside_each_training_of_the_other_side(
         )
         == 1
     )
+
+
+def test_a_chapter_with_fewer_images_is_paired_with_one_that_begins_with_them():
+    first, whole, part = right(0.95, 1, 4000), right(0.6, 2, 4000), right(0.5, 3)
+    records = [
+        answered(ORIGINAL, "none", first),
+        answered(ensemble(10), "bim", whole, epsilon=0.1),
+        replace(answered(ORIGINAL, "none", first[:2000]), chapter="07_attacks_on_defences"),
+        replace(answered(ORIGINAL, "bim", part, epsilon=0.1), chapter="07_attacks_on_defences"),
+    ]
+    sides = [
+        (s, {"of": of, "under": "bim", "made_on": ALONE}) for s, of in ((1, WHOLE), (-1, ALONE))
+    ]
+    found = contrast(Gathered(records), "mnist", sides, rules=RULES)
+    np.testing.assert_array_equal(found.matrix[0], whole[:2000].astype(float) - part)
+    other = replace(answered(ORIGINAL, "none", right(0.95, 9)), chapter="07_attacks_on_defences")
+    assert (
+        contrast(Gathered([*records[:2], other, records[3]]), "mnist", sides, rules=RULES) is None
+    )
+
+
+def test_an_ensembles_rungs_are_attacks_on_itself_and_the_strongest_counts():
+    team, records = ensemble(10), []
+    for rung, combine, share in (("probability", "probabilities", 0.6), ("logits", "logits", 0.4)):
+        source = replace(team, combine=combine)
+        about = {"rung": f"itself, mean {rung}", "epsilon": 0.1, "sweep": "epsilon"}
+        records.append(answered(team, "bim", right(share, len(rung)), source, **about))
+    records.append(answered(ORIGINAL, "bim", right(0.3, 5), epsilon=0.1))
+    sides = [(1, {"of": WHOLE, "under": "bim"}), (-1, {"of": ALONE, "under": "bim"})]
+    found = compared(records, *sides)
+    assert 0.05 < found.matrix.mean() < 0.15

@@ -74,7 +74,7 @@ def images_of(evidence: Gathered, record: Record) -> tuple[tuple, np.ndarray]:
     if n < total:
         rows = rows[ATTACKS[record.attack].rows(p, total)]
         rows = rows if len(rows) == n else np.arange(n)
-    return (record.seed, total), rows
+    return (record.seed, evidence.population(record.chapter, record.dataset)), rows
 
 
 def answers(

@@ -9,10 +9,13 @@ from functools import cached_property
 from typing import Any
 
 from helpers.attacks import ATTACKS
+from helpers.evaluation.model_id import ORIGINAL
 from helpers.evaluation.record import SERIES, Record
 from helpers.findings.evidence import ITSELF, Evidence, Model, maker
 
 SWEPT = {"sweep": "epsilon"}
+# An ensemble attacked itself, through each of its means (helpers.experiment.ladder).
+RUNGS = ("itself, mean probability", "itself, mean loss", "itself, mean logits")
 
 
 class Gathered(Evidence):
@@ -37,6 +40,8 @@ class Gathered(Evidence):
         found = []
         series = SERIES & parameters.keys()
         ways = [{}] if series else [{}, SWEPT, {"shared": True}, SWEPT | {"shared": True}]
+        if itself and not series:  # the rungs of a ladder are such attacks, too
+            ways += [way | {"rung": rung} for rung in RUNGS for way in ({}, SWEPT)]
         for way in (parameters | way for way in ways):
             about["made_on"] = None if itself else maker(under, made_on)
             found += self.find("accuracy", **about, **way)
@@ -81,6 +86,21 @@ class Gathered(Evidence):
     def place(self, record: Record) -> str:
         """Say where a record stands: chapter, data set, and row of their table."""
         return self._places[0][id(record)]
+
+    def population(self, chapter: str, dataset: str) -> int:
+        """Name the test images of a chapter: by their number, or that of those that begin with them.
+
+        Chapters may take fewer: the original model's answers tell whether these are the first ones.
+        """
+        total = self.n_test(chapter, dataset)
+        told = {
+            n: [*by.values()] for (data, model, n), by in self._clean.items()
+            if (data, model) == (dataset, ORIGINAL)
+        }  # fmt: skip
+        for larger in sorted((n for n in told if n > total), reverse=True):
+            if any(a == b[:total] for a in told.get(total, ()) for b in told[larger]):
+                return larger
+        return total
 
     def n_test(self, chapter: str, dataset: str) -> int:
         """How many test images a chapter has; some attacks take a part of them."""
