@@ -13,7 +13,8 @@ VALUES = {
     "epsilon": 0.2, "alpha": 0.05, "steps": 3, "restarts": 1, "lbfgs_n_test": 4, "lbfgs_c_steps": 2,
     "lbfgs_iterations": 3, "lbfgs_n_train": 4, "lbfgs_train_c": 0.1, "outside_n_test": 4,
     "outside_iterations": 10, "n_members": 2, "sigma": 0.1, "noise": "once", "retrain_epochs": 1,
-    "retrain_steps": 2, "data_dir": "data", "output_dir": "build", "store_dir": "",
+    "retrain_steps": 2, "strong_n_test": 30, "strong_steps": 2, "strong_restarts": 1,
+    "data_dir": "data", "output_dir": "build", "store_dir": "",
 }  # fmt: skip
 # Parameters as a chapter has them, without depending on which chapter takes which.
 Small = create_model("Small", __base__=Parameters, **{n: (type(v), v) for n, v in VALUES.items()})

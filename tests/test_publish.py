@@ -31,8 +31,15 @@ def build(tmp_path):
         table = folder / "records" / f"{records_name(*place, {'seed': 0})}.csv"
         write_records(table, records)
         table.with_suffix(".pieces.csv").write_text("name\n")
-    (folder / "tables").mkdir()
-    (folder / "tables" / "table-1.csv").write_text("a,b\n")
+    shown = {"text/html": '<figure id="table-1"></figure><figure id="figure-2"></figure>'}
+    cell = {"cell_type": "code", "source": "", "outputs": [{"data": shown}]}
+    for name, content in {
+        "tables/table-1.csv": "a,b\n", "figures/figure-2.svg": "<svg/>",
+        "notebooks/01_data.ipynb": json.dumps({"cells": [cell]}),
+    }.items():  # fmt: skip
+        path = folder / name
+        path.parent.mkdir()
+        path.write_text(content)
     (folder / "report.html").write_text("<html></html>")
     write_manifest(folder)
     return folder
@@ -70,7 +77,10 @@ def test_a_build_is_copied_and_its_results_stand_in_the_readme(build, readme, tm
     def files(folder):
         return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
 
-    assert files(target) == {path for path in files(build) if not path.name.endswith(".lock")}
+    kept = {path for path in files(build) if path.suffix not in (".lock", ".ipynb")}
+    assert files(target) == kept
+    drawn = json.loads((target / "manifest.json").read_text())["drawn"]
+    assert drawn == ["figures/figure-2.svg", "tables/table-1.csv"]
     text = readme.read_text()
     assert text.startswith("# Title\n\n")
     assert text.endswith("\n\nMore.\n")

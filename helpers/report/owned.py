@@ -56,7 +56,7 @@ def remove_run(output: Output, slug: str) -> None:
             "02_models-mnist; nothing of this one is removed"
         )
     notebooks = (output.notebook(slug), output.partial(slug), output.failed(slug))
-    written = [path for notebook in notebooks for path in _drawn(output, notebook)]
+    written = [path for notebook in notebooks for path in drawn(output, notebook)]
     for name in record_files(stamps.read(output, slug) or {}):
         if re.match(rf"{re.escape(slug)}-[0-9a-f]{{8}}\.", name):
             written += [output.folder / "records" / n for n in (name, f".{name[:-4]}.lock")]
@@ -78,7 +78,7 @@ def remove_records(output: Output, run: Run) -> None:
     _unlink(output, table, table.with_suffix(".npz"), output.pieces(run), lock)
 
 
-def _drawn(output: Output, notebook: Path) -> Iterator[Path]:
+def drawn(output: Output, notebook: Path) -> Iterator[Path]:
     """Find the files of the figures and tables that an executed notebook shows."""
     try:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,11 +23,12 @@ from helpers.parameters import ParameterError
 from helpers.profiles import load_profile
 from helpers.report.manifest import run_entry
 from helpers.report.output import Output, read_manifest
-from helpers.report.owned import FILE, record_files
+from helpers.report.owned import FILE, drawn, record_files
 from helpers.rounding import rounded
 
 MOST_BYTES = 30_000_000
 BEGIN, END = "<!-- results: written by build_report.sh --publish -->", "<!-- end of results -->"
+DRAWN = "drawn"  # in a published manifest: the files of its figures and tables
 LARGE = "06_tiny_imagenet"
 COLUMNS = ("none", "fgsm", "bim", "pgd", "lbfgs")
 
@@ -93,6 +95,9 @@ def publish(folder: Path, reports: Path | None = None, readme: Path | None = Non
         copy = part / path.relative_to(output.folder)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, copy)
+    shown = [path.relative_to(output.folder).as_posix() for path in written]
+    listed = {DRAWN: [name for name in shown if name.startswith(("figures/", "tables/"))]}
+    write_atomically(part / "manifest.json", json.dumps(manifest | listed, indent=1) + "\n")
     readme = readme or paths.PROJECT / "README.md"
     text = with_results(
         readme.read_text(encoding="utf-8"), results(part)
@@ -108,15 +113,17 @@ def publish(folder: Path, reports: Path | None = None, readme: Path | None = Non
 
 def _written(folder: Path) -> list[Path]:
     """List the files of a build, or of a published one, that publishing copies and may remove."""
-    runs = (read_manifest(Output(folder)) or {"runs": {}})["runs"]
+    output = Output(folder)
+    manifest = read_manifest(output) or {"runs": {}}
+    runs = manifest["runs"]
     records = [folder / "records" / name for run in runs.values() for name in record_files(run)]
-    drawn = [
-        path
-        for kind in ("figures", "tables")
-        for path in folder.glob(f"{kind}/*")
-        if re.fullmatch(FILE, path.name)
-    ]
-    return [folder / "report.html", folder / "manifest.json", *records, *sorted(drawn)]
+    if DRAWN in manifest:  # published: the notebooks stayed behind
+        listed = [n for n in manifest[DRAWN] if re.fullmatch(rf"(?:figures|tables)/{FILE}", str(n))]
+        shown = [folder / name for name in listed]
+    else:
+        found = {path for slug in runs for path in drawn(output, output.notebook(slug))}
+        shown = sorted(path for path in found if path.is_file())
+    return [output.page, output.manifest, *records, *shown]
 
 
 def _refuse_foreign(folder: Path) -> None:
