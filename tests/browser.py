@@ -63,9 +63,9 @@ PLAIN = (
     "() => document.querySelectorAll('.scroll').forEach((e) => { e.style.background = 'none'; })"
 )
 AXE = """
-async () => (await axe.run(document, { resultTypes: ['violations'] })).violations.flatMap((found) =>
-  found.nodes.map((node) => `${found.id}: ${found.help}: ${node.target.join(' ')} ${node.html}`
-    .slice(0, 300)))
+async (rules) => (await axe.run(document, { resultTypes: ['violations'], rules })).violations
+  .flatMap((found) => found.nodes.map((node) =>
+    `${found.id}: ${found.help}: ${node.target.join(' ')} ${node.html}`.slice(0, 300)))
 """
 BRIGHTNESS = """
 () => {
@@ -100,11 +100,11 @@ class Visit:
         """List what is wrong with the page in this window; opens all that is folded."""
         return [*self.page.evaluate(LOOK), *self.noted]
 
-    def axe(self) -> list[str]:
-        """List what axe-core finds in the page."""
+    def axe(self, *, contrast: bool = True) -> list[str]:
+        """List what axe-core finds in the page; most of its time goes into contrast."""
         self.page.evaluate(PLAIN)
         self.page.evaluate(AXE_SCRIPT)
-        return self.page.evaluate(AXE)
+        return self.page.evaluate(AXE, {"color-contrast": {"enabled": contrast}})
 
     def brightness(self) -> float:
         """Tell how bright the page's ground is, from 0 to 1."""

@@ -26,7 +26,7 @@ from helpers.figures.looks import (
 )
 from helpers.rounding import rounded
 
-MOST_BARS = 24  # in one figure; more stand in rows
+MOST_BARS = 20  # in one figure; more stand in rows
 Band = tuple[str, str, float, float]
 BAND = {"color": "#f0c419", "alpha": 0.5, "linewidth": 0, "label": "the report's range"}
 

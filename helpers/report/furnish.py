@@ -27,6 +27,8 @@ def furnish(soup: BeautifulSoup, folder: Path | None = None) -> None:
     for heading in soup.find_all(HEADING):
         if heading.get("id"):
             heading.append(_permalink(soup, heading["id"], "this section"))
+    for formula in soup.select("math[display=block]"):
+        formula["tabindex"] = "0"  # on a phone it scrolls, by keys too
     for figure in soup.select("figure[id]"):
         caption = figure.find("figcaption")
         if caption is None:
