@@ -148,7 +148,7 @@ def _ensemble(story: Story) -> str:
 
 
 def _retraining(story: Story) -> str:
-    cost = f", for {points(story.cost)} points on clean images" if story.cost else ""
+    cost = f" (on clean images {points(story.cost)} points)" if story.cost else ""
     return f"{_share(story.retrained)} on {story.title}{cost}"
 
 
