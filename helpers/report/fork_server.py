@@ -11,6 +11,7 @@ its kernels with it.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -30,7 +31,6 @@ from typing import Any
 from helpers import paths
 
 LIBRARY = Path(__file__).resolve().parents[1]
-PATIENCE = 120.0  # seconds that the imports may take
 MOST = 2**20  # bytes of a message
 DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 INLINE = (
@@ -143,6 +143,7 @@ class ForkServer:
                 break
             pid, status = json.loads(told)
             if status is None:
+                self.ended.pop(pid, None)  # a number that another kernel had
                 self._answers.put(pid)
             else:
                 with self.news:
@@ -172,7 +173,11 @@ class _All(dict):
 
 def library_state() -> dict[str, int]:
     """When each file of the library was last changed."""
-    return {str(path): path.stat().st_mtime_ns for path in LIBRARY.rglob("*.py")}
+    found = {}
+    for path in LIBRARY.rglob("*.py"):
+        with contextlib.suppress(FileNotFoundError):  # it is just being replaced
+            found[str(path)] = path.stat().st_mtime_ns
+    return found
 
 
 # The process itself -----------------------------------------------------------------------------
