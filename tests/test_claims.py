@@ -1,6 +1,7 @@
 """Each claim on made-up records: in both directions, at its border, and on what once fooled it."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -439,6 +440,31 @@ def test_what_used_to_fool_a_claim(name):
     claim, records, expected = FOOLING[name]
     found = verdict(claim, records())
     assert found.verdict == expected, [part.numbers for part in found.parts]
+
+
+def fitted(off, reach=1.0, alpha=0.04):
+    """Table 4 where all is retrained and tested at ε = 0.2, on images made on the original model."""
+    found = []
+    for attack, normal, attacked in (("fgsm", 98.36, 96.68), ("bim", 98.86, 93.16)):
+        step = f" alpha={alpha}" if attack == "bim" else ""
+        model = replace(retrained(attack), recipe=f"epochs=2 epsilon=0.2{step}")
+        about = {"sweep": "fit", "reach": reach if attack == "bim" else None, "trained": 0.2}
+        if reach != 1 and attack == "fgsm":
+            continue
+        place = ("05_retraining", "mnist", model)
+        found.append(accuracy(*place, "none", normal / 100, 100_000, **about))
+        share = attacked / 100 + off
+        found.append(accuracy(*place, attack, share, 100_000, ORIGINAL, epsilon=0.2, **about))
+    return found
+
+
+def test_table_4_is_judged_where_all_is_retrained_at_the_size_that_the_criterion_names():
+    chapters_own = table(-0.3, "epoch", "original") + table(-0.3, "epoch", "itself")
+    chapters_own = list({r.identity: r for r in chapters_own}.values())
+    assert verdict("C6", chapters_own).verdict == FAILS
+    far = fitted(-0.3, reach=2.0, alpha=0.08)  # another reach is another question
+    assert verdict("C6", chapters_own + far + fitted(0.0)).verdict == PARTLY
+    assert verdict("C6", chapters_own + far).verdict == FAILS
 
 
 def test_what_is_missing_is_said():
