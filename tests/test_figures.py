@@ -105,7 +105,7 @@ def boxes(figure, kind):
     return [part.get_window_extent() for part in kind if part.get_text()]
 
 
-@pytest.mark.parametrize("n_groups", [2, 4, 6])
+@pytest.mark.parametrize("n_groups", [2, 4, 5])
 def test_bar_labels_do_not_overlap(n_groups):
     groups = {
         f"a model with a long name {k}": [
