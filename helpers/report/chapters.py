@@ -47,7 +47,7 @@ PLAIN_WORD = re.compile(
 )
 
 
-WIDE = 7  # on paper, a table with more columns and more rows lies across
+WIDE = 9  # on paper, a table with more columns and more rows lies across
 
 
 @dataclass
