@@ -121,7 +121,9 @@ def test_a_chapter_lists_what_it_trains_and_attacks(tmp_path):
     assert len(trained) == 1 + 4 + 1 + 6 + 3 * 2
     assert names.count("cw") == 1 + 6 + 1 + 3  # on every defence
     assert names.count("strongest") == 11 + 4  # on the ensembles through two means
-    assert names.count("momentum_bim") == 3 + 2 + 4  # the rungs of the ladder
+    assert (
+        names.count("momentum_bim") == 3 + 2 + 4 + 9
+    )  # the rungs of the ladder, the other defences
     assert not found.there
     assert not (tmp_path / "out" / "store").exists() or not list(
         (tmp_path / "out" / "store").glob("*.npz")
