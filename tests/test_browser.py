@@ -245,8 +245,8 @@ def test_tables_scroll_in_a_box_of_their_own_on_a_phone(browser, page):
         bare = opened.page.evaluate(
             "() => { document.querySelectorAll('details').forEach((d) => { d.open = true; });"
             " return [...document.querySelectorAll('table')].filter((table) => {"
-            " const box = table.closest('.scroll'); return !box || box.tabIndex !== 0 ||"
-            " !box.ariaLabel; }).length; }"
+            " const box = table.closest('.scroll'); return box ? box.tabIndex !== 0 || !box.ariaLabel"
+            " : table.scrollWidth > table.parentElement.clientWidth; }).length; }"
         )
         assert bare == 0
 
@@ -261,9 +261,13 @@ def test_paper_has_every_section_and_what_is_folded(browser, page, tmp_path):
         assert opened.noted == []
     document = pypdfium2.PdfDocument(tmp_path / "page.pdf")
     pages = [sheet.get_textpage().get_text_bounded() for sheet in document]
-    text = "".join("".join(pages).split())
-    missing = [words for words in wanted + folded if "".join(words.split()) not in text]
-    assert missing == []
+    text = letters("".join(pages))
+    assert [words for words in wanted + folded if letters(words) not in text] == []
+
+
+def letters(text):
+    """Leave letters and digits: where lines and pages end, the rest is not as it was."""
+    return "".join(filter(str.isalnum, text))
 
 
 # The explorer.
