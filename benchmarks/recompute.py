@@ -110,7 +110,7 @@ def main(folder):
             check(f"{what}, {name}", n[name], own)
         return inside, outside, turned, opposite
     for place, row in rows.items():
-        if "correct" in arrays[place]:
+        if row["quantity"] in ("accuracy", "repeat") and "correct" in arrays[place]:
             k, n = int(arrays[place]["correct"].sum()), len(arrays[place]["correct"])
             check(f"{place} accuracy", float(row["values.accuracy"]), k / n)
             reach = math.sqrt(k * (n - k) / n + z**2 / 4)

@@ -79,6 +79,22 @@ def test_idle_and_total_sizes_do_not_count_and_others_do_alike():
     np.testing.assert_allclose(found.matrix, (found.at[0.1] + found.at[0.2]) / 2)
 
 
+def test_an_attack_without_a_bound_makes_no_idle_size_count():
+    """The original model has none right under L-BFGS: that says nothing of BIM at this ε."""
+    records = [
+        answered(ORIGINAL, "lbfgs", right(0.0, 1)),
+        answered(ensemble(10), "lbfgs", right(0.9, 2)),
+    ]
+    for epsilon, share in ((0.01, 0.94), (0.1, 0.5)):
+        for k, model in enumerate((ORIGINAL, ensemble(10))):
+            records.append(
+                answered(model, "bim", right(share, k + 3), epsilon=epsilon, sweep="epsilon")
+            )
+    asked = [(1, WHOLE, "lbfgs"), (-1, ALONE, "lbfgs"), (-1, WHOLE, "bim"), (1, ALONE, "bim")]
+    sides = [(s, {"of": of, "under": attack, "made_on": ALONE}) for s, of, attack in asked]
+    assert list(compared(records, *sides).at) == [0.1]
+
+
 def test_all_members_count_and_one_that_is_compared_stands_beside_each():
     records = [answered(ensemble(10), "bim", right(0.6, 1), epsilon=0.1)]
     records += [answered(member(k), "bim", right(0.5, k), epsilon=0.1) for k in (2, 3, 4)]

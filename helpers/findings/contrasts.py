@@ -158,10 +158,9 @@ def _on(evidence, dataset, sides, found, rules, members) -> Contrast | None:
             continue
         if epsilon is not None and clean is not None:
             left = [
-                np.mean([a.right.mean() for a in answer.values()])
-                for part, (_, side) in zip(cell[0], sides, strict=True)
-                if side.get("under", "none") != "none"
-                for answer in [part]
+                np.mean([answer.right.mean() for answer in part.values()])
+                for part, each in zip(cell[0], found, strict=True)
+                if epsilon in each  # clean images, and attacks without a bound, are of no size
             ]
             whole = clean.values["accuracy"]
             if min(left) > rules["idle"] * whole or max(left) < rules["total"] * whole:
