@@ -11,6 +11,7 @@ from helpers.experiment.pieces import Piece, in_order
 from helpers.experiment.trust import Trouble
 
 BETWEEN = 1.0  # seconds between two looks at it
+BETWEEN_LINES = 60.0  # where each look is a line of its own, as in a log
 
 
 class PiecesLine:
@@ -32,7 +33,9 @@ class PiecesLine:
         self.names = {piece.file_name: piece.name for piece in pieces}
         self.seconds, self.stream = dict(seconds), stream or sys.stderr
         self.total, self.began = len(self.seconds), time.monotonic()
-        self.shown, self.length = 0.0, 0
+        self.shown, self.length = -BETWEEN_LINES, 0
+        # A kernel's stream is no terminal, but what shows it goes back to the line's start as one does.
+        self.goes_back = self.stream.isatty() or "ipykernel" in sys.modules
         self.since: dict[tuple[str, str], float] = {}
 
     def done(self, identity: str) -> None:
@@ -42,7 +45,7 @@ class PiecesLine:
     def show(self, under_way: Mapping[str, str], workers: int) -> None:
         """Write the line, given the file that each busy worker makes and the number of workers."""
         now, told = time.monotonic(), []
-        if now - self.shown < BETWEEN:
+        if now - self.shown < (BETWEEN if self.goes_back else BETWEEN_LINES):
             return
         self.shown = now
         self.since = {pair: self.since.get(pair, now) for pair in under_way.items()}
@@ -59,10 +62,12 @@ class PiecesLine:
     def close(self) -> None:
         seconds = time.monotonic() - self.began
         self._write(f"{self.total} pieces in {seconds:.0f} s")
-        self.stream.write("\n")
+        if self.goes_back:
+            self.stream.write("\n")
 
     def _write(self, text: str) -> None:
-        self.stream.write("\r" + text.ljust(self.length))  # over all of what stood there
+        over = "\r" + text.ljust(self.length)  # over all of what stood there
+        self.stream.write(over if self.goes_back else f"{text}\n")
         self.stream.flush()
         self.length = len(text)
 
