@@ -64,12 +64,7 @@ def test_images_are_made_anew_from_the_current_model_and_kept_apart_from_validat
 
 def test_validation_images_that_were_set_aside_are_watched_and_never_trained_on(start):
     model, x, y = start
-    seen = []
-
-    def attack(current, x, y):
-        seen.append(x.copy())
-        return x
-
+    seen, attack = _leaving_as_they_are()
     adversarial_retrain(
         model, x[:200], y[:200], attack=attack, validation=(x[200:], y[200:]), epochs=1, seed=0,
         **TRAINING,
@@ -95,6 +90,17 @@ def test_going_on_with_clean_images_only_takes_as_many_images_and_updates(start,
         np.testing.assert_array_equal(clean[:half], fgsm_too[:half])
 
 
+def _leaving_as_they_are():
+    """An attack that changes nothing, and the list where it puts the images of each call."""
+    seen = []
+
+    def attack(current, x, y):
+        seen.append(x.copy())
+        return x
+
+    return seen, attack
+
+
 def _noting(trainer, batches):
     def noted(*given):
         optimizer, step = trainer(*given)
@@ -105,12 +111,7 @@ def _noting(trainer, batches):
 
 def test_a_part_of_the_images_is_drawn_anew_each_epoch(start):
     model, x, y = start
-    seen = []
-
-    def attack(current, x, y):
-        seen.append(x.copy())
-        return x
-
+    seen, attack = _leaving_as_they_are()
     adversarial_retrain(model, x, y, attack=attack, n_adversarial=20, epochs=2, seed=0, **TRAINING)
     assert [len(part) for part in seen] == [20, 20, 20, 20]
     assert (seen[0] != seen[2]).any()

@@ -97,6 +97,13 @@ def check_sizes(**sizes: float) -> None:
             raise ValueError(f"{name} = {value}: a finite number of at least 0 is needed")
 
 
+def check_positive(**values: float) -> None:
+    """Refuse values that are not finite or not above 0 (ValueError)."""
+    for name, value in values.items():
+        if not (np.isfinite(value) and value > 0):
+            raise ValueError(f"{name} = {value}: a finite number above 0 is needed")
+
+
 def check_count(name: str, value: int) -> None:
     """Refuse what is no whole number of at least 1 (ValueError)."""
     if int(value) != value or value < 1:

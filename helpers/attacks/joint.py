@@ -6,7 +6,14 @@ import keras
 import numpy as np
 from scipy.optimize import fmin_l_bfgs_b
 
-from helpers.attacks.inputs import Crafted, batches, check_count, check_images, random_targets
+from helpers.attacks.inputs import (
+    Crafted,
+    batches,
+    check_count,
+    check_images,
+    check_positive,
+    random_targets,
+)
 from helpers.models import gradients
 
 
@@ -57,8 +64,7 @@ def joint_lbfgs(
     """
     check_images(model, x, y)
     check_count("max_iterations", max_iterations)
-    if not (np.isfinite(c) and c > 0):
-        raise ValueError(f"c = {c}: a finite number above 0 is needed")
+    check_positive(c=c)
     targets = random_targets(y, model.output_shape[-1], seed)
     call, x_adv = gradients.loss_and_gradient(model), x.copy()
     for rows in batches(len(x), batch_size, progress):

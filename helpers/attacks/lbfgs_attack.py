@@ -13,6 +13,7 @@ from helpers.attacks.inputs import (
     check_count,
     check_images,
     check_labels,
+    check_positive,
     random_targets,
 )
 from helpers.attacks.lbfgs_solver import minimise
@@ -89,9 +90,7 @@ def lbfgs(
     norm has the same stationary points and is smooth at the start.
     """
     check_images(model, x, y)
-    for name, value in (("c_init", c_init), ("tolerance", tolerance)):
-        if not (np.isfinite(value) and value > 0):
-            raise ValueError(f"{name} = {value}: a finite number above 0 is needed")
+    check_positive(c_init=c_init, tolerance=tolerance)
     for name, value in (
         ("c_steps", c_steps),
         ("max_iterations", max_iterations),
