@@ -171,3 +171,33 @@ def test_labels_must_fit_the_images():
     x, y = blobs()
     with pytest.raises(ValueError, match="240 images, but 5 labels"):
         training.train(small_network(), x, y[:5], **TRAINING)
+
+
+class Heard(keras.callbacks.Callback):
+    """Notes what it is told, and ends the training after its second epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.told = []
+
+    def on_train_begin(self, logs=None):
+        self.told.append("begin")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.told.append((epoch, sorted(logs)))
+        self.model.stop_training = epoch == 1
+
+    def on_train_end(self, logs=None):
+        self.told.append("end")
+
+
+def test_keras_callbacks_hear_of_each_epoch_and_can_end_the_training(tmp_path):
+    x, y = blobs()
+    heard, table = Heard(), keras.callbacks.CSVLogger(tmp_path / "epochs.csv")
+    history = training.train(small_network(), x, y, callbacks=[heard, table], **TRAINING)
+    numbers = ["accuracy", "loss", "val_accuracy", "val_loss"]
+    assert heard.told == ["begin", (0, numbers), (1, numbers), "end"]
+    assert len(history["loss"]) == 2
+    assert len((tmp_path / "epochs.csv").read_text().splitlines()) == 3
+    alone = training.train(small_network(), x, y, **TRAINING | {"epochs": 2})
+    assert alone["loss"] == history["loss"]

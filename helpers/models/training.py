@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from zipfile import BadZipFile
@@ -180,6 +180,7 @@ def train(
     validation: tuple[np.ndarray, np.ndarray] | None = None,
     augment: bool = False,
     after_epoch: Callable[[keras.Model], dict[str, float]] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     checkpoint: Path | None = None,
     title: str = "training",
 ) -> dict[str, list[float]]:
@@ -214,6 +215,9 @@ def train(
         images never.
     after_epoch
         Called after each epoch with the model; the numbers it returns join the history.
+    callbacks
+        Keras callbacks, such as ``TensorBoard`` (where that is installed): told of the training's and each
+        epoch's begin and end, with the epoch's numbers. One that sets ``model.stop_training`` ends it.
     checkpoint
         Folder in which the state is parked now and then; an interrupted training resumes from it.
     title
@@ -241,11 +245,17 @@ def train(
     first = len(history.get("loss", []))
     seconds = history.pop("seconds", [0.0])[0]
     steps = -(-len(y_fit) // batch_size)
+    if callbacks:
+        model.compile(optimizer)  # callbacks look up the learning rate there
+    told = keras.callbacks.CallbackList(list(callbacks), model=model)
+    model.stop_training = False
+    told.on_train_begin()
     with tqdm(total=epochs * steps, initial=first * steps, desc=title, mininterval=2) as bar:
         for epoch in range(first, epochs):
             started = time.process_time()  # of all cores: what else the machine does hardly counts
-            if epoch - best_epoch >= patience and best_epoch:
+            if model.stop_training or (epoch - best_epoch >= patience and best_epoch):
                 break
+            told.on_epoch_begin(epoch)
             _seed_dropout(model, seed, epoch)
             order = np.random.default_rng([seed, 2, epoch]).permutation(len(y_fit))
             changed = partial(flipped_and_shifted, seed=(seed, 10, epoch)) if augment else None
@@ -271,5 +281,7 @@ def train(
                 best_accuracy=best_accuracy,
                 best_epoch=best_epoch,
             )
+            told.on_epoch_end(epoch, row)
     model.set_weights(best)
+    told.on_train_end()
     return history | {"best_epoch": [best_epoch], "seconds": [round(seconds, 3)]}
