@@ -74,6 +74,11 @@ def test_a_card_says_what_it_is_and_where_when_and_how_long_it_was_made(tmp_path
     assert "revision" in card
 
 
+def test_what_a_training_took_before_it_was_interrupted_counts(tmp_path):
+    Store(tmp_path).model(piece(), lambda checkpoint: (linear_model(), {"seconds": [1234.5]}))
+    assert Store(tmp_path).card(piece())["processor_seconds"] == 1234.5
+
+
 def test_arrays_come_back_the_same(tmp_path):
     store, calls = Store(tmp_path), []
 

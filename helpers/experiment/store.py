@@ -107,12 +107,16 @@ class Store:
             content, info = make(checkpoint)
             part = self.root / f"{path.stem}.{os.getpid()}.part{path.suffix}"
             save(content, part)
+            took = note()
+            # What a training took before it was interrupted counts, too.
+            whole = info.get("seconds", [0.0])[0] if piece.kind == "model" else 0.0
+            took["processor_seconds"] = max(took["processor_seconds"], whole)
             card = {
                 "key": piece.full_key,
                 "info": dict(info),
                 "size": dict(piece.size),
                 "sha256": file_digest(part),
-                **note(),
+                **took,
             }
             part.replace(path)
             # The card comes last: a piece without one does not count.

@@ -216,8 +216,9 @@ def train(
     after_epoch
         Called after each epoch with the model; the numbers it returns join the history.
     callbacks
-        Keras callbacks, such as ``TensorBoard`` (where that is installed): told of the training's and each
-        epoch's begin and end, with the epoch's numbers. One that sets ``model.stop_training`` ends it.
+        Keras callbacks, such as ``TensorBoard`` (where that is installed): told of the training's and
+        each epoch's begin and end, with the epoch's numbers. One that sets ``model.stop_training``
+        ends the training.
     checkpoint
         Folder in which the state is parked now and then; an interrupted training resumes from it.
     title
