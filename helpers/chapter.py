@@ -185,19 +185,18 @@ class Chapter:
         *,
         about: Any = (),
         dataset: str | None = None,
-        index: bool = False,
         formats: Mapping[str, str | Callable[[Any], str]] | None = None,
     ) -> None:
         """Show a table with its number and caption; parameters as for :meth:`figure`.
 
         Parameters
         ----------
-        frame, index, formats
+        frame, formats
             As for :func:`helpers.figures.show.show_table`.
         """
         place = self._place("table", key, dataset)
         caption = words.caption(sentence, about, self._label(key, place["dataset"]))
-        show.show_table(frame, **place, caption=caption, index=index, formats=formats)
+        show.show_table(frame, **place, caption=caption, formats=formats)
 
     def explore(self, subject: Subject) -> None:
         """Show a dozen test images and the model's answers to them, for the page's explorer.

@@ -165,10 +165,10 @@ def test_numbers_of_a_column_have_the_same_decimals(shown):
     assert [cell.text for cell in soup(shown).find_all("td")] == ["98.36", "97.00"]
 
 
-def test_formats_and_index(shown):
-    frame = pd.DataFrame({"b": [0.5], "c": [2.0]}, index=pd.Index(["row"], name="a"))
+def test_formats_of_columns(shown):
+    frame = pd.DataFrame({"a": ["row"], "b": [0.5], "c": [2.0]})
     formats = {"b": ".3f", "c": lambda value: f"<{value}>"}
-    show.show_table(frame, "4", caption="c", index=True, formats=formats)
+    show.show_table(frame, "4", caption="c", formats=formats)
     page = soup(shown)
     assert page.tbody.th.text == "row"
     assert [cell.text for cell in page.find_all("td")] == ["0.500", "<2.0>"]

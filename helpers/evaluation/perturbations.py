@@ -36,16 +36,14 @@ def similarity(x: np.ndarray, x_adv: np.ndarray) -> np.ndarray:
     )  # fmt: skip
 
 
-def check_adversarial(
-    x: np.ndarray, x_adv: np.ndarray, *, epsilon: float | None = None, norm: str = "linf"
-) -> None:
+def check_adversarial(x: np.ndarray, x_adv: np.ndarray, *, epsilon: float | None = None) -> None:
     """Check adversarial images independently of the attack, before they are scored.
 
     Raises
     ------
     ValueError
-        If they differ in shape or type from `x`, are not finite, leave [0, 1], or lie farther than
-        `epsilon` from `x` in `norm`; says by how much.
+        If they differ in shape or type from `x`, are not finite, leave [0, 1], or a pixel of
+        theirs differs by more than `epsilon`; says by how much.
     """
     if x_adv.shape != x.shape or x_adv.dtype != x.dtype:
         raise ValueError(
@@ -58,9 +56,9 @@ def check_adversarial(
             f"adversarial images leave [0, 1]: they go from {x_adv.min()} to {x_adv.max()}"
         )
     if epsilon is not None and len(x):
-        farthest = distortion(x, x_adv)[norm].max()
+        farthest = distortion(x, x_adv)["linf"].max()
         if farthest > epsilon + TOLERANCE * max(1.0, epsilon):
             raise ValueError(
-                f"adversarial images lie up to {farthest:.6f} from the originals in {norm}, more than "
+                f"adversarial images lie up to {farthest:.6f} from the originals in linf, more than "
                 f"epsilon = {epsilon}"
             )

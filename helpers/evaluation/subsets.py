@@ -53,13 +53,13 @@ def fit_curve(accuracies: np.ndarray) -> tuple[float, float]:
 
 
 def extrapolate(
-    logits: np.ndarray, y: np.ndarray, *, seen: int, goal: int, draws: int = DRAWS, seed: int = 0
+    logits: np.ndarray, y: np.ndarray, *, seen: int, goal: int, seed: int = 0
 ) -> dict[str, Any]:
     """Fit the curve to the first `seen` members, test it on all, and say what `goal` would reach.
 
     Parameters
     ----------
-    logits, y, draws, seed
+    logits, y, seed
         As for :func:`subset_accuracies`.
     seen
         Members that the curve is fitted to, at least 3 and at most all.
@@ -75,15 +75,14 @@ def extrapolate(
     """
     if not 3 <= seen <= len(logits):
         raise ValueError(f"seen = {seen}: from 3 to {len(logits)} members are possible")
-    options = {"draws": draws, "seed": seed}
-    everything = subset_accuracies(logits, y, **options)
+    everything = subset_accuracies(logits, y, seed=seed)
 
     def at(members: np.ndarray, size: int) -> float:
-        a, b = fit_curve(subset_accuracies(logits[members], y, **options))
+        a, b = fit_curve(subset_accuracies(logits[members], y, seed=seed))
         return a + b / size
 
     known = np.arange(seen)
-    a, b = fit_curve(subset_accuracies(logits[known], y, **options))
+    a, b = fit_curve(subset_accuracies(logits[known], y, seed=seed))
     without = np.array([at(np.delete(known, k), goal) for k in known])
     spread = np.sqrt((seen - 1) / seen * ((without - without.mean()) ** 2).sum())
     at_goal = a + b / goal

@@ -24,6 +24,8 @@ layers is loaded when asked for, since TensorFlow takes seconds.
 =================================================== =====================================================
 """
 
+# ruff: noqa: F401  # what notebooks take from here
+
 from importlib import import_module
 from typing import Any
 
@@ -64,55 +66,6 @@ NEEDS_KERAS = {
     "inception_blocks": "inception",
     "inception_diagram": "inception",
 }
-
-__all__ = [
-    "bagging_diagram",
-    "before_and_after",
-    "called",
-    "change_table",
-    "check_table",
-    "class_table",
-    "confusion",
-    "costs",
-    "curves",
-    "data_table",
-    "distortions",
-    "ensemble_diagram",
-    "epochs_figure",
-    "fit_map",
-    "gain_table",
-    "gains",
-    "gallery",
-    "group_table",
-    "grouped",
-    "grouped_bars",
-    "heat_map",
-    "image_grid",
-    "learning_curves",
-    "literature_table",
-    "magnification",
-    "matrix",
-    "members_figure",
-    "percent",
-    "percentages",
-    "power_table",
-    "primary_table",
-    "repeat_table",
-    "said",
-    "sanity_table",
-    "show_headlines",
-    "size_table",
-    "slip_table",
-    "style",
-    "styled",
-    "subset_curves",
-    "summary_table",
-    "test_table",
-    "took",
-    "training_table",
-    "variant_table",
-    "verdict_table",
-]
 
 
 def __getattr__(name: str) -> Any:

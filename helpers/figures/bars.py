@@ -32,9 +32,7 @@ BAND = {"color": "#f0c419", "alpha": 0.5, "linewidth": 0, "label": "the report's
 
 
 @adapting
-def grouped_bars(
-    groups: Groups, *, ylabel: str = "accuracy (%)", xlabel: str = "", band: Band | None = None
-) -> Figure:
+def grouped_bars(groups: Groups, *, xlabel: str = "", band: Band | None = None) -> Figure:
     """Draw one bar for each attack in each group, with intervals and values (Figures 8, 10, 11).
 
     What has no room for bars, or only one group, stands in rows: a dot with its interval for each.
@@ -49,7 +47,7 @@ def grouped_bars(
     """
     order = attacks_of(groups)
     if is_narrow() or len(groups) == 1 or len(groups) * len(order) > MOST_BARS:
-        return _rows(groups, order, ylabel, _ranges(groups, band))
+        return _rows(groups, order, _ranges(groups, band))
     total = len(groups) * (len(order) + 1)
     width = float(np.clip(0.42 * total, 7.5, 10))
     figure = Figure(figsize=(width, 4.4), layout="constrained")
@@ -83,7 +81,7 @@ def grouped_bars(
         axes.bar(at, end - start, 1 / (len(order) + 1), bottom=start, zorder=2.5, **BAND)
     # Room above the highest bars for their values.
     highest = scale(max(percentages(records)[2].max() for records in groups.values()))
-    percent_axis(axes, ylabel, top=highest * (1.14 if narrow else 1.08))
+    percent_axis(axes, top=highest * (1.14 if narrow else 1.08))
     letters = max(8, int(one_bar * (len(order) + 1) / LETTER) - 2)
     axes.set_xticks(range(len(groups)), [textwrap.fill(called(n), letters) for n in groups])
     axes.tick_params(axis="x", length=0)
@@ -114,7 +112,6 @@ def _ranges(groups: Groups, band: Band | None) -> dict[tuple[str, str], tuple[fl
 def _rows(
     groups: Groups,
     order: Sequence[str],
-    xlabel: str,
     ranges: Mapping[tuple[str, str], tuple[float, float]],
 ) -> Figure:
     """Draw accuracies below each other, those of a group under its name."""
@@ -144,7 +141,8 @@ def _rows(
             )  # fmt: skip
             ticks[place] = look.label
             place += 1
-    axes.set(xlim=(0, scale(max(percentages(r)[2].max() for r in groups.values()))), xlabel=xlabel)
+    highest = max(percentages(records)[2].max() for records in groups.values())
+    axes.set(xlim=(0, scale(highest)), xlabel="accuracy (%)")
     axes.set_ylim(place - 0.4, -0.7)
     axes.set_yticks(list(ticks), list(ticks.values()))
     axes.tick_params(axis="y", length=0, pad=9)

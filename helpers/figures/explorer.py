@@ -177,11 +177,10 @@ def unpacked(text: str, shape: Sequence[int]) -> np.ndarray:
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def as_script(data: Any, identity: str = "") -> str:
+def as_script(data: Any) -> str:
     """Write data as a block that a browser reads as no script, and that nothing in it can end."""
     content = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    name = f' id="{identity}"' if identity else ""
-    return f'<script type="application/json" class="explored"{name}>{content}</script>'
+    return f'<script type="application/json" class="explored">{content}</script>'
 
 
 def gallery_of(data: dict[str, Any]) -> str:

@@ -139,7 +139,6 @@ def show_table(
     name: str = "",
     dataset: str | None = None,
     caption: str,
-    index: bool = False,
     formats: Mapping[str, str | Callable[[Any], str]] | None = None,
 ) -> None:
     """Show a table with its number and caption.
@@ -151,8 +150,6 @@ def show_table(
         that it is; all others are escaped.
     number, name, dataset, caption
         As for :func:`show_figure`.
-    index
-        Show the frame's index as the first column.
     formats
         Column to format: a format specification (``.1f``) or a function. Missing values are always
         an en dash.
@@ -166,20 +163,19 @@ def show_table(
     if frame.empty:
         raise ValueError(f"{identity} is empty: {len(frame)} rows, {len(frame.columns)} columns")
     heading = _caption("Table", number, dataset, caption)
-    shown = frame.reset_index() if index else frame
     formats = dict(formats or {})
-    unknown = [column for column in formats if column not in shown.columns]
+    unknown = [column for column in formats if column not in frame.columns]
     if unknown:
-        raise ValueError(f"no column {unknown[0]!r} to format; there are {list(shown.columns)}")
-    formats = {name: _decimals(shown[name]) for name in shown.select_dtypes(float)} | formats
-    head = "".join(f'<th scope="col">{html.escape(str(name))}</th>' for name in shown.columns)
+        raise ValueError(f"no column {unknown[0]!r} to format; there are {list(frame.columns)}")
+    formats = {name: _decimals(frame[name]) for name in frame.select_dtypes(float)} | formats
+    head = "".join(f'<th scope="col">{html.escape(str(name))}</th>' for name in frame.columns)
     body = "".join(
-        _row(values, [formats.get(name) for name in shown.columns])
-        for values in shown.itertuples(index=False, name=None)
+        _row(values, [formats.get(name) for name in frame.columns])
+        for values in frame.itertuples(index=False, name=None)
     )
     if _folder is not None:
-        plain = frame.map(_plain)
-        write_atomically(_folder / "tables" / f"{identity}.csv", plain.to_csv(index=index))
+        plain = frame.map(_plain).to_csv(index=False)
+        write_atomically(_folder / "tables" / f"{identity}.csv", plain)
     display(
         HTML(
             f'<figure id="{identity}" class="table" data-file="tables/{identity}.csv">'

@@ -13,9 +13,7 @@ from helpers.evaluation.record import Record, select
 CLOSE = 1.0  # points: as near as two trainings of one network may lie
 
 
-def how_near(
-    records: Sequence[Record], reported: Sequence[Mapping[str, Any]], *, close: float = CLOSE
-) -> pd.DataFrame:
+def how_near(records: Sequence[Record], reported: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Set each setting beside the two numbers that a table prints for its attack.
 
     Parameters
@@ -31,7 +29,7 @@ def how_near(
         A row for each setting and reading of the test: attack, epsilon, reach (NaN: one step), examples
         (``epoch`` or ``batch``), made_on (``itself`` or ``original``); clean and adversarial accuracy,
         and how far they are ``off`` the report's, the larger of both, in points; ``fits``: ``yes`` if
-        both lie within `close` of it, ``maybe`` if their 95 % intervals do, else ``no``.
+        both lie within `CLOSE` points of it, ``maybe`` if their 95 % intervals do, else ``no``.
     """
     wanted: dict[str, dict[str, float]] = {}
     for entry in reported:
@@ -54,7 +52,7 @@ def how_near(
                 "made_on": "original" if record.made_on == ORIGINAL else "itself",
                 **{part: 100 * pair[part].values["accuracy"] for part in pair},
                 "off": worst,
-                "fits": "yes" if worst <= close else "maybe" if least <= close else "no",
+                "fits": "yes" if worst <= CLOSE else "maybe" if least <= CLOSE else "no",
             }
         )
     return pd.DataFrame(rows)

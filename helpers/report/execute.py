@@ -53,9 +53,9 @@ def _logging_to(log: TextIO) -> Iterator[None]:
         logger.removeHandler(handler)
 
 
-def _last_lines(text: str, count: int = TAIL) -> str:
+def _last_lines(text: str) -> str:
     lines = [line.rstrip() for line in ANSI.sub("", text).splitlines() if line.strip()]
-    return "\n".join(lines[-count:])
+    return "\n".join(lines[-TAIL:])
 
 
 def how_it_died(code: int, watch: MemoryWatch) -> str:

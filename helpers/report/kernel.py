@@ -76,10 +76,10 @@ class MemoryWatch(threading.Thread):
     not missed; elsewhere, and for children, the largest of the looks counts.
     """
 
-    def __init__(self, pid: int, interval: float = 0.5):
+    def __init__(self, pid: int):
         super().__init__(daemon=True)
-        self.process, self.interval = psutil.Process(pid), interval
-        self.peak, self._ended = 0, threading.Event()
+        self.process, self.peak = psutil.Process(pid), 0
+        self._ended = threading.Event()
         self.least_available = psutil.virtual_memory().available
 
     def look(self) -> None:
@@ -102,7 +102,7 @@ class MemoryWatch(threading.Thread):
     def run(self) -> None:
         while not self._ended.is_set():
             self.look()
-            self._ended.wait(self.interval)
+            self._ended.wait(0.5)
 
     def mebibytes(self) -> int:
         return round(self.peak / 2**20)
