@@ -144,6 +144,30 @@ def test_real_data_that_are_not_at_hand_are_listed_too(tmp_path):
     assert told[6].startswith("From nothing: 6 pieces")
 
 
+def test_data_are_read_only_to_tell_what_is_there(tmp_path, monkeypatch):
+    """A whole ImageNet would be read for nothing where the store is empty; where not, once."""
+    read = []
+
+    def load(name, **asked):
+        read.append(name)
+        return listing._black(listing.DATASETS[name], 10, 10, 0)
+
+    listing._bare.cache_clear()
+    monkeypatch.setattr(listing, "load", load)
+    (tmp_path / "cifar-10-batches-bin").mkdir()
+    chapters = ("02_models:cifar10", "03_attacks:cifar10")
+    job = plan("paper", chapters, (), tmp_path, tmp_path / "out")
+    from_nothing = listing.forecast(job)
+    assert not read
+    store = tmp_path / "out" / "store"
+    store.mkdir(parents=True, exist_ok=True)
+    (store / "cifar10-original-0.keras.json").write_text("{}")
+    found = listing.forecast(job)
+    assert read == ["cifar10"]
+    assert [p.name for p in found.pieces] == [p.name for p in from_nothing.pieces]
+    listing._bare.cache_clear()
+
+
 def test_every_seed_of_a_retraining_is_a_piece_of_the_plan(tmp_path):
     values = ("n_seeds=2", "fit_epsilons=[0.1]")
     job = plan("quick", ("05_retraining:digits",), values, None, tmp_path / "out")

@@ -23,14 +23,14 @@ import dask
 from distributed import Client, Future, LocalCluster, get_worker, wait
 from distributed.security import Security
 
-from helpers.experiment import costs, sharing
+from helpers.experiment import costs
 from helpers.experiment.pieces import SCHEDULER, Piece
 from helpers.experiment.pieces_line import PiecesLine, failures
 from helpers.experiment.schedule import priorities
 from helpers.experiment.trust import EngineError, Trouble, address_of, differences, fingerprint
 
 if TYPE_CHECKING:
-    from helpers.experiment.experiment import Experiment
+    from helpers.experiment.store import Store
 
 ONE_THREAD = {
     "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1",
@@ -189,15 +189,18 @@ class Engine:
                     "must share the store under one path"
                 )
 
-    def make(self, pieces: Iterable[Piece], digest: str, store: Path, stream=None) -> None:
+    def make(
+        self, pieces: Iterable[Piece], digests: Mapping[str, str], store: Path, stream=None
+    ) -> None:
         """Make pieces, what each needs first, those that most waits for first, and wait for all.
 
         Parameters
         ----------
         pieces
             Those that are missing, in the order of :func:`helpers.experiment.pieces.in_order`.
-        digest
-            Of their data set, which stands in the store (:mod:`helpers.experiment.sharing`).
+        digests
+            Of each one's data set, by identity; they stand in the store
+            (:mod:`helpers.experiment.sharing`).
         store
             The folder; its cards tell what pieces cost.
         stream
@@ -216,7 +219,7 @@ class Engine:
         failed: dict[str, BaseException] = {}
         troubled: set[str] = set()
         for attempt in range(TRIES):
-            futures = self._submit(wanted, digest, store, first, attempt, troubled)
+            futures = self._submit(wanted, digests, store, first, attempt, troubled)
             failed = self._wait(futures, line)
             troubles = [error for error in failed.values() if isinstance(error, Trouble)]
             troubled |= {error.worker for error in troubles}
@@ -231,7 +234,7 @@ class Engine:
         if failed:
             raise PieceError(failures(failed, wanted))
 
-    def _submit(self, wanted, digest, store, first, attempt, troubled) -> dict[str, Future]:
+    def _submit(self, wanted, digests, store, first, attempt, troubled) -> dict[str, Future]:
         expected, futures = fingerprint(), {}
         workers = None
         if troubled:
@@ -240,7 +243,7 @@ class Engine:
             needed = [futures[n.identity] for n in piece.needs if n.identity in futures]
             key = _key(piece, store, attempt)
             futures[piece.identity] = self.client.submit(
-                _perform, piece, digest, expected, *needed, key=key, pure=False,
+                _perform, piece, digests[piece.identity], expected, *needed, key=key, pure=False,
                 priority=first[piece.identity], workers=workers,
             )  # fmt: skip
         return futures
@@ -305,15 +308,20 @@ def _checked(address: str, store: Path) -> None:
     _engine(address).check(store)
 
 
-def make(experiment: Experiment, missing: Iterable[Piece]) -> None:
-    """Make an experiment's missing pieces on the workers of the cluster in the environment."""
-    address, store = os.environ[SCHEDULER], experiment.store
+def make(store: Store, missing: Iterable[tuple[Piece, str]]) -> None:
+    """Make missing pieces on the workers of the cluster in the environment.
+
+    Parameters
+    ----------
+    missing
+        Each with the digest of its data set, which stands in the store (:mod:`.sharing`).
+    """
+    address, missing = os.environ[SCHEDULER], list(missing)
     _checked(address, store.root)
-    sharing.share(store.root, experiment.data)
-    missing = list(missing)
+    pieces, digests = [p for p, _ in missing], {p.identity: digest for p, digest in missing}
     try:
-        _engine(address).make(missing, experiment.data.digest, store.root)
+        _engine(address).make(pieces, digests, store.root)
     finally:
-        for piece in missing:
+        for piece in pieces:
             if store.has(piece):
                 store.used[piece.file_name] = store.card(piece) | {"made": True}

@@ -10,7 +10,7 @@ from helpers.experiment.pieces import Piece
 from helpers.experiment.sharing import shared
 from helpers.parameters import validate
 
-KEPT = 2  # data sets, with their networks, whose compiled calls a process keeps
+KEPT = 6  # data sets, with their networks, whose compiled calls a process keeps
 
 
 @lru_cache(maxsize=KEPT)

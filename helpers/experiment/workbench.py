@@ -11,7 +11,7 @@ import keras
 
 from helpers.attacks import ATTACKS
 from helpers.data.dataset import Dataset
-from helpers.experiment import costs, making, setting_up
+from helpers.experiment import costs, making, setting_up, sharing
 from helpers.experiment.pieces import SCHEDULER, Piece, Request, in_order
 from helpers.experiment.store import Store
 from helpers.experiment.subjects import Images, Subject, pieces_of
@@ -79,7 +79,8 @@ class Workbench:
         if missing and os.environ.get(SCHEDULER):
             from helpers.experiment.engine import make  # Dask takes a second
 
-            make(self, missing)
+            sharing.share(self.store.root, self.data)
+            make(self.store, [(piece, self.data.digest) for piece in missing])
             return
         for piece in missing:
             self.content(piece)

@@ -11,9 +11,9 @@ import contextlib
 import io
 import warnings
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -21,12 +21,13 @@ from unittest import mock
 import numpy as np
 
 from helpers import chapter, paths
-from helpers.data import DATASETS
-from helpers.data.dataset import Dataset
+from helpers.data import DATASETS, load
+from helpers.data.dataset import Dataset, Spec
 from helpers.experiment import experiment, scores
 from helpers.experiment.costs import BASES, Costs
 from helpers.experiment.pieces import Piece, in_order
 from helpers.experiment.schedule import critical_path, simulate
+from helpers.models import training
 from helpers.parameters import Parameters, validate
 from helpers.profiles import Run, notebook_cells
 from helpers.report import stamps
@@ -69,12 +70,12 @@ class Lister(experiment.Experiment):
 class ListingChapter(chapter.Chapter):
     """A chapter that shows and writes nothing."""
 
-    def __init__(self, run: Run, parameters: Parameters):
-        self.name, self.p, self._numbers = run.chapter, parameters, {}
+    def __init__(self, run: Run, parameters: Parameters, data: Dataset | None):
+        self.name, self.p, self._numbers, self._data = run.chapter, parameters, {}, data
 
     @cached_property
     def experiment(self) -> Lister:
-        return Lister(self.p, blank(self.p))
+        return Lister(self.p, self._data)
 
     def figure(self, *arguments: Any, **more: Any) -> None:
         """Show nothing."""
@@ -82,15 +83,38 @@ class ListingChapter(chapter.Chapter):
     table = done = figure
 
 
-def blank(p: Parameters) -> Dataset | None:
-    """A real data set that is not at hand as black images; None if it is at hand, or needs no files."""
-    spec = DATASETS.get(p.dataset)
-    if spec is None or not spec.folder or (p.data_path / spec.folder).is_dir():
+def bare(p: Parameters) -> Dataset | None:
+    """The data without the pixels of training images; None if the reader's own model is to be tried.
+
+    Only to tell what is there the data are read, once for all chapters; else they are black images.
+    """
+    if getattr(p, "model", ""):
         return None
-    n_classes = getattr(p, "n_classes", 0) or spec.n_classes
+    wanted = (
+        p.dataset, p.data_path, p.n_train, p.n_test, getattr(p, "n_classes", 0), p.seed,
+        any(p.store_path.glob("*.np[yz].json")) or any(p.store_path.glob("*.keras.json")),
+    )  # fmt: skip
+    return _bare(*wanted)
+
+
+@cache
+def _bare(
+    name: str, folder: Path, n_train: int, n_test: int, n_classes: int, seed: int, read: bool
+) -> Dataset:
+    spec = DATASETS.get(name)
+    if spec and spec.folder and not (read and (folder / spec.folder).is_dir()):
+        return _black(spec, n_train, n_test, n_classes)
+    data = load(
+        name, data_dir=folder, n_train=n_train, n_test=n_test, n_classes=n_classes, seed=seed
+    )
+    return replace(data, x_train=np.broadcast_to(np.float32(0), data.x_train.shape))
+
+
+def _black(spec: Spec, n_train: int, n_test: int, n_classes: int) -> Dataset:
+    n_classes = n_classes or spec.n_classes
     held = {}
-    for part in ("train", "test"):
-        n = getattr(p, f"n_{part}") or getattr(spec, f"n_{part}") * n_classes // spec.n_classes
+    for part, given in (("train", n_train), ("test", n_test)):
+        n = given or getattr(spec, f"n_{part}") * n_classes // spec.n_classes
         held[f"x_{part}"] = np.broadcast_to(np.float32(0), (n, *spec.input_shape))
         held[f"y_{part}"] = np.arange(n, dtype=np.int32) % n_classes
     return Dataset(
@@ -101,10 +125,15 @@ def blank(p: Parameters) -> Dataset | None:
     )  # fmt: skip
 
 
-def listed(job: Job, run: Run) -> Lister:
-    """Execute a notebook's cells with nothing made; the experiment, which has named all pieces."""
+def listed(
+    job: Job, run: Run, find: Callable[[Parameters], Dataset | None] = lambda p: None
+) -> Lister:
+    """Execute a notebook's cells with nothing made; the experiment, which has named all pieces.
+
+    `find` gives the data of a run's parameters, or None: they are loaded.
+    """
     parameters = validate(run.chapter, job.output.parameters(run, job.data_dir))
-    quiet = ListingChapter(run, parameters)
+    quiet = ListingChapter(run, parameters, find(parameters))
     namespace: dict[str, Any] = {"__name__": "listing"}
     nothing = {"distortion": lambda *images: {}, "similarity": lambda *images: np.zeros(1)}
     with (
@@ -112,6 +141,8 @@ def listed(job: Job, run: Run) -> Lister:
         mock.patch.object(chapter, "Chapter", return_value=quiet),
         mock.patch.multiple(scores, **nothing),
         mock.patch.object(experiment, "check_adversarial"),
+        # Cells that go on to compute with the training images by hand ask for no piece.
+        mock.patch.object(training, "split_validation", side_effect=NotMadeError("by hand")),
     ):
         for kind, source, tags in notebook_cells(run.chapter):
             asks = "experiment" in source or "score" in source  # others draw, or show by hand
@@ -179,7 +210,7 @@ def forecast(job: Job) -> Forecast:
     """List the pieces of the selected runs; nothing is made."""
     found: dict[str, Piece] = {}
     for run in runs_with_pieces(job):
-        found |= listed(job, run).named
+        found |= listed(job, run, bare).named
     pieces = in_order(found.values())
     known = Costs(job.output.store, *_other_stores(job.output.store))
     there = {p.identity for p in pieces if (job.output.store / p.file_name).is_file()}
