@@ -17,7 +17,8 @@ cd "$project"
 tools="$project/build/site-tools"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --target "$tools" pdoc==16.0.0
 PYTHONPATH="$tools" .venv/bin/python -m pdoc --docformat numpy --output-directory "$site/reference" \
-  helpers.attacks helpers.defences helpers.models helpers.data helpers.evaluation
+  helpers.attacks helpers.defences helpers.models helpers.data helpers.evaluation \
+  helpers.interoperability
 .venv/bin/jupyter nbconvert --log-level WARN --to html --output-dir "$site/notebooks" build/quick/notebooks/*.ipynb
 
 link() {  # href, text

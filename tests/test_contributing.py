@@ -59,9 +59,8 @@ def test_the_readme_is_short():
 
 
 def test_the_librarys_use_in_a_script_is_as_described(tmp_path, monkeypatch):
-    (code,) = re.findall(
-        r"```python\n(.*?)```", (PROJECT / "docs" / "using.md").read_text(encoding="utf-8"), re.S
-    )
+    text = (PROJECT / "docs" / "using.md").read_text(encoding="utf-8")
+    code, with_art = re.findall(r"```python\n(.*?)```", text, re.S)
     monkeypatch.chdir(tmp_path)
     linear_model().save("classifier.keras")
     x, y = images(), np.zeros(12, np.int32)
@@ -69,3 +68,6 @@ def test_the_librarys_use_in_a_script_is_as_described(tmp_path, monkeypatch):
     exec(code, script)
     assert 0 < np.abs(script["x_adv"] - x).max() <= 0.1 + 1e-6
     assert script["found"].success.any()
+    by_bim = script["x_adv"]
+    exec(with_art, script)
+    np.testing.assert_array_equal(script["x_adv"], by_bim)

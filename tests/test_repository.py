@@ -192,8 +192,9 @@ def test_nothing_below_figures_knows_how_anything_looks():
         }
 
 
-def test_only_gradients_and_the_bridge_to_art_import_tensorflow():
-    assert importers("tensorflow") == {"models/gradients.py", "attacks/art.py"}
+def test_only_gradients_and_the_bridges_to_art_import_tensorflow():
+    bridges = {"attacks/art.py", "interoperability/models.py"}
+    assert importers("tensorflow") == {"models/gradients.py", *bridges}
 
 
 @pytest.mark.parametrize("modules", [
