@@ -13,4 +13,4 @@ project="$(cd -P "$(dirname "$script")" && pwd)"
 source "$project/scripts/setup.sh"
 set_up "$project"
 # -P: a folder called helpers where the caller stands must not be taken for this project's.
-exec "$project/.venv/bin/python" -P -m helpers.report "$@"
+exec "$environment/bin/python" -P -m helpers.report "$@"

@@ -32,5 +32,5 @@ if ((${#options[@]} && ${#paths[@]})); then
   paths=(tests)
 fi
 # The test for "none" is for the bash of macOS, which takes an empty array for an unset one.
-exec .venv/bin/python -m pytest ${options[@]+"${options[@]}"} ${paths[@]+"${paths[@]}"} \
+exec "$environment/bin/python" -m pytest ${options[@]+"${options[@]}"} ${paths[@]+"${paths[@]}"} \
   ${arguments[@]+"${arguments[@]}"}

@@ -12,14 +12,14 @@ set_up "$project"
 cd "$project"
 
 peers=build/benchmarks/peers
-pinned="$(.venv/bin/python -c 'import tomllib
+pinned="$("$environment/bin/python" -c 'import tomllib
 with open("pyproject.toml", "rb") as file:
     print(*tomllib.load(file)["dependency-groups"]["benchmarks"])')"
 if [[ "$(cat "$peers/.installed" 2>/dev/null)" != "$pinned" ]]; then
   rm -rf "$peers"
   read -ra packages <<< "$pinned"
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+  "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
     --target "$peers" "${packages[@]}"
   echo "$pinned" > "$peers/.installed"
 fi
-TF_CPP_MIN_LOG_LEVEL=2 PYTHONPATH="$peers" exec .venv/bin/python -m benchmarks "$@"
+TF_CPP_MIN_LOG_LEVEL=2 PYTHONPATH="$peers" exec "$environment/bin/python" -m benchmarks "$@"

@@ -1,4 +1,7 @@
-# Sourced by build_report.sh, run_tests.sh and benchmarks/run.sh: `set_up PROJECT` makes PROJECT/.venv from the lock.
+# shellcheck shell=bash
+# Sourced by build_report.sh, run_tests.sh, benchmarks/run.sh and scripts/site.sh: `set_up PROJECT` finds the
+# environment to use, and leaves its folder in `environment`. That is an active conda or virtual environment if it
+# satisfies the lock, else PROJECT/.venv, which is made from the lock.
 #
 # The stamp .venv/.set-up holds a checksum of what the environment was made from. Without the right
 # one the environment is completed; after a set-up that was cut off, or when the Python that it was made
@@ -52,7 +55,7 @@ install_into_venv() {  # arguments of pip install
 
 make_environment() {
   local python
-  cd "$1"
+  cd "$1" || return
   if [[ ! -x .venv/bin/python || "$(cat .venv/.set-up 2>/dev/null)" == unfinished ]] \
       || ! .venv/bin/python -c "$FITTING" \
       || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
@@ -73,9 +76,27 @@ make_environment() {
   set_up_stamp "$1" > .venv/.set-up
 }
 
+# A conda environment stays active below a virtual one that was activated later. CONDA_PREFIX is often `base`.
+use_active_environment() {  # PROJECT; if it cannot be, what it lacks is left in `lacks`
+  local active
+  for active in "${VIRTUAL_ENV:-}" "${CONDA_PREFIX:-}"; do
+    if [[ ! -x "$active/bin/python" || "$active" -ef "$1/.venv" ]]; then
+      continue
+    fi
+    if lacks="$("$active/bin/python" -P "$1/scripts/satisfies.py" 2>&1)"; then
+      environment="$active"
+      return
+    fi
+    lacks="the active environment $active lacks ${lacks##*$'\n'}"
+  done
+  return 1
+}
+
 set_up() {
-  local project="$1" python
-  if is_set_up "$project"; then
+  local project="$1" python lacks=""
+  # shellcheck disable=SC2034  # read by the scripts that source this one
+  environment="$project/.venv"
+  if use_active_environment "$project" || is_set_up "$project"; then
     return
   fi
   python="$(find_python)"
@@ -85,7 +106,7 @@ set_up() {
     exec 9> "$project/build/.set-up.lock"
     "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
     if ! is_set_up "$project"; then
-      echo "Setting up .venv from requirements.lock (once; a few minutes, 3 GB)" >&2
+      echo "Setting up .venv from requirements.lock (once; a few minutes, 3 GB)${lacks:+; $lacks}" >&2
       make_environment "$project"
     fi
   )

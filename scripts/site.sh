@@ -10,16 +10,18 @@ fi
 project="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 mkdir -p "$1"
 site="$(cd "$1" && pwd -P)"
+source "$project/scripts/setup.sh"
+set_up "$project"
 cd "$project"
 ./build_report.sh quick
 
 # pdoc is for this alone, and so apart from the project's environment.
 tools="$project/build/site-tools"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --target "$tools" pdoc==16.0.0
-PYTHONPATH="$tools" .venv/bin/python -m pdoc --docformat numpy --output-directory "$site/reference" \
+"$environment/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade --target "$tools" pdoc==16.0.0
+PYTHONPATH="$tools" "$environment/bin/python" -m pdoc --docformat numpy --output-directory "$site/reference" \
   helpers.attacks helpers.defences helpers.models helpers.data helpers.evaluation \
   helpers.interoperability
-.venv/bin/jupyter nbconvert --log-level WARN --to html --output-dir "$site/notebooks" build/quick/notebooks/*.ipynb
+"$environment/bin/python" -m jupyter nbconvert --log-level WARN --to html --output-dir "$site/notebooks" build/quick/notebooks/*.ipynb
 
 link() {  # href, text
   printf '<li><a href="%s">%s</a></li>\n' "$1" "$2"

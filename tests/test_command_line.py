@@ -296,6 +296,9 @@ def test_lists_of_values_are_spread(sandbox, monkeypatch):
 
 # The set-up, in a folder of its own and with a stand-in for what takes minutes.
 
+ACTIVE = ("VIRTUAL_ENV", "CONDA_PREFIX")
+OUTSIDE = {name: value for name, value in os.environ.items() if name not in ACTIVE}
+
 
 @pytest.fixture
 def project(tmp_path):
@@ -315,7 +318,7 @@ def bash(text: str, project: Path, **environment: str) -> subprocess.CompletedPr
         capture_output=True,
         text=True,
         cwd="/",
-        env={**os.environ, **environment},
+        env={**OUTSIDE, **environment},
         timeout=120,
     )
 
@@ -377,6 +380,64 @@ def test_an_environment_whose_python_is_gone_is_made_anew(project, gone):
     assert done.returncode == 0, done.stderr
     assert "Setting up .venv" in done.stderr
     subprocess.run([project / ".venv" / "bin" / "python", "-c", ""], check=True)
+
+
+def fake_active(folder: Path, lacks: str = "") -> str:
+    """Make an environment whose Python says what it lacks, and prints its name for all else."""
+    (folder / "bin").mkdir(parents=True)
+    python = folder / "bin" / "python"
+    says = f"echo '{lacks}' >&2; exit 1" if lacks else "exit 0"
+    asked = f'case "$2" in */satisfies.py) {says};; esac'
+    python.write_text(f'#!/bin/sh\n{asked}\necho {folder.name}: "$@"\n')
+    python.chmod(0o755)
+    return str(folder)
+
+
+@pytest.mark.parametrize("kind", ["VIRTUAL_ENV", "CONDA_PREFIX"])
+def test_an_active_environment_that_satisfies_the_lock_is_used(project, tmp_path, kind):
+    active = {kind: fake_active(tmp_path / "mine")}
+    for name, expected in (
+        ("build_report.sh", "mine: -P -m helpers.report --list"),
+        ("run_tests.sh", "mine: -m pytest --nbval-lax --nbval-current-env tests notebooks --list"),
+    ):
+        done = subprocess.run(
+            [project / name, "--list"], capture_output=True, text=True, env=OUTSIDE | active
+        )
+        assert (done.stdout.strip(), done.stderr) == (expected, "")
+    assert not (project / ".venv").exists()
+
+
+def test_one_that_lacks_something_is_not_and_the_set_up_says_what(project, tmp_path):
+    lacking = fake_active(tmp_path / "mine", lacks="keras==3.15.1 and 4 more")
+    done = bash(FAKE + 'set_up "$project"; echo "$environment"', project, VIRTUAL_ENV=lacking)
+    assert done.stdout == f"{project}/.venv\n"
+    assert f"; the active environment {lacking} lacks keras==3.15.1 and 4 more\n" in done.stderr
+    base = {"VIRTUAL_ENV": lacking, "CONDA_PREFIX": fake_active(tmp_path / "conda")}
+    done = bash(FAKE + 'set_up "$project"; echo "$environment"', project, **base)
+    assert (done.stdout, done.stderr) == (f"{tmp_path}/conda\n", "")
+
+
+def satisfies(project: Path = PROJECT) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-P", project / "scripts" / "satisfies.py"]
+    return subprocess.run(command, capture_output=True, text=True, cwd="/")
+
+
+def test_the_environment_of_the_tests_satisfies_the_lock():
+    done = satisfies()
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_an_environment_lacks_is_named(project):
+    shutil.copy(PROJECT / "scripts" / "satisfies.py", project / "scripts")
+    (project / "helpers").mkdir()
+    (project / "pyproject.toml").write_text(
+        '[project]\ndependencies = ["keras>=3", "no-such-package"]\noptional-dependencies.dev = []\n'
+    )
+    (project / "requirements.lock").write_text("keras==2.0\nno-such-package==1.0 ; x\n")
+    done = satisfies(project)
+    assert done.returncode == 1
+    lacks = "keras==2.0, no-such-package==1.0, the project itself (pip install --no-deps -e .)"
+    assert done.stderr == lacks + "\n"
 
 
 def test_the_callers_python_settings_do_not_count(project):
