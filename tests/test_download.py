@@ -7,6 +7,7 @@ import threading
 import time
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,8 @@ class Handler(BaseHTTPRequestHandler):
         server = self.server
         wanted = self.headers.get("Range")
         server.requests.append((self.path, wanted))
+        if self.path.startswith("http://locked.invalid/"):  # asked as a proxy
+            return self.send_error(407)
         if self.path.startswith("/absent"):
             return self.send_error(404)
         if self.path.startswith("/busy") and len(server.requests) < 3:
@@ -56,6 +59,11 @@ class Handler(BaseHTTPRequestHandler):
                     self.wfile.write(content[position : position + 1])
                     if server.hung_up.wait(0.01):
                         break
+            return None
+        if self.path.startswith("/stall"):
+            self.wfile.write(content[start : start + 1000])
+            self.wfile.flush()
+            server.hung_up.wait(5)
             return None
         body = content[start:]
         if self.path.startswith("/always") or (
@@ -190,6 +198,61 @@ def test_a_server_that_drips_is_left_and_what_came_is_kept(server, tmp_path, mon
     assert kept
     assert kept == CONTENT[: len(kept)]
     assert fetch(archive(server, "drip", "plain"), tmp_path).read_bytes() == CONTENT
+
+
+def test_a_server_that_stalls_is_left_and_what_came_is_kept(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUT", (1, 0.1))
+    with pytest.raises(
+        DataError, match=r"127\.0\.0\.1:\d+: the connection broke 4 times \(ReadTimeout"
+    ):
+        fetch(archive(server, "stall"), tmp_path)
+    assert len(server.requests) == download.TRIES
+    assert (tmp_path / "file.bin.part").read_bytes() == CONTENT[: 1000 * download.TRIES]
+
+
+@pytest.fixture
+def proxy(server, monkeypatch):
+    """Let requests take the server for the proxy; the addresses behind it exist nowhere."""
+
+    def through(port):
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+
+    def behind(host):
+        md5 = hashlib.md5(CONTENT).hexdigest()
+        return Archive("file.bin", md5, SIZE, (f"http://{host}.invalid/file.bin",))
+
+    return through, behind
+
+
+def test_behind_a_proxy_it_is_asked(server, tmp_path, proxy):
+    through, behind = proxy
+    through(server.server_port)
+    assert fetch(behind("data"), tmp_path).read_bytes() == CONTENT
+    assert server.requests == [("http://data.invalid/file.bin", None)]
+
+
+def test_a_proxy_that_wants_a_password_or_is_gone_is_named(server, tmp_path, proxy):
+    through, behind = proxy
+    through(server.server_port)
+    with pytest.raises(DataError, match=r"locked\.invalid: 407 Proxy Authentication Required"):
+        fetch(behind("locked"), tmp_path)
+    through(9)
+    with pytest.raises(DataError, match=r"data\.invalid: .*\(ProxyError\)"):
+        fetch(behind("data"), tmp_path)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_said(server, tmp_path):
+    folder = tmp_path / "top"
+    (tmp_path / ".downloads").mkdir()
+    (tmp_path / ".downloads" / "file.bin.part").symlink_to("/dev/full")
+    with pytest.raises(DataError, match="No space left on device"):
+        obtain(row(archive(server, "plain")), folder)
+    assert len(server.requests) == 1
+    assert not folder.exists()
 
 
 def test_official_archives_are_smaller_than_any_may_be():
