@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import softmax
 
+from helpers import bars
 from helpers.evaluation.model_id import ORIGINAL
 from helpers.evaluation.record import Record, select
 from helpers.evaluation.records import Records, read_records
@@ -70,6 +71,7 @@ class Chapter:
         self.p = notebook_parameters(name, namespace)
         self._numbers: dict[tuple[str, str], str] = {}  # of figures and tables, by kind and key
         show.save_to(self.p.output_path)
+        bars.install()
 
     # Data, models and numbers: made on first use, and only where there is one data set --------------
 

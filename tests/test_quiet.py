@@ -1,9 +1,13 @@
-"""TensorFlow's notes on start-up are left out, and nothing else is."""
+"""TensorFlow's notes on start-up are left out, and nothing else is; bars in JupyterLab are no errors."""
 
 import os
 import subprocess
 import sys
 
+import pytest
+from tqdm import tqdm
+
+from helpers import bars
 from helpers.paths import PROJECT
 
 SAYING = """
@@ -50,3 +54,24 @@ def test_keras_starts_without_a_word():
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT, check=True
     )
     assert done.stdout + done.stderr == ""
+
+
+@pytest.mark.parametrize("in_jupyter", [True, False])
+def test_bars_read_as_output_in_jupyterlab_and_nothing_else_does(capsys, monkeypatch, in_jupyter):
+    monkeypatch.setattr(sys, "stderr", sys.stderr)  # put back afterwards
+    monkeypatch.delenv(bars.IN_JUPYTER, raising=False)
+    if in_jupyter:
+        monkeypatch.setenv(bars.IN_JUPYTER, "/home/reader/notebooks/03_attacks.ipynb")
+    bars.install()
+    bars.install()
+    for number in tqdm(range(3), desc="FGSM", mininterval=0):
+        if number == 1:
+            print("careful", file=sys.stderr)
+    print("wrong\n", file=sys.stderr)
+    out, error = capsys.readouterr()
+    assert "careful\n" in error
+    assert error.endswith("wrong\n\n")
+    shown, other = (out, error) if in_jupyter else (error, out)
+    assert "FGSM: 100%" in shown
+    assert "FGSM" not in other
+    assert out.endswith("\n") == in_jupyter

@@ -18,6 +18,7 @@ from typing import Any, TextIO
 import psutil
 
 from helpers import paths
+from helpers.bars import IN_JUPYTER
 from helpers.code import ONEDNN
 from helpers.report.fork_server import ForkServer, possible
 
@@ -38,6 +39,7 @@ FOREIGN = (
     "DNNL_",
     "MPLBACKEND",
     "MATPLOTLIBRC",
+    IN_JUPYTER,
 )
 KEPT = (*ONEDNN, "TF_CPP_MIN_LOG_LEVEL", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS",
         "TF_FORCE_GPU_ALLOW_GROWTH")  # fmt: skip
