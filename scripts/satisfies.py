@@ -1,10 +1,12 @@
 """Tell whether this Python's environment may stand in for .venv; else what it lacks, and exit code 1.
 
-    python -P scripts/satisfies.py
+    python -I scripts/satisfies.py
 
 It may with the versions that environment.yml names (those of requirements.lock for what pyproject.toml
 asks for itself) and with this project installed from here. What these bring along may be newer.
 """
+
+from __future__ import annotations
 
 import re
 import sys

@@ -83,11 +83,11 @@ use_active_environment() {  # PROJECT; if it cannot be, what it lacks is left in
     if [[ ! -x "$active/bin/python" || "$active" -ef "$1/.venv" ]]; then
       continue
     fi
-    if lacks="$("$active/bin/python" -P "$1/scripts/satisfies.py" 2>&1)"; then
+    if lacks="$("$active/bin/python" -I "$1/scripts/satisfies.py" 2>&1)"; then
       environment="$active"
       return
     fi
-    lacks="the active environment $active lacks ${lacks##*$'\n'}"
+    lacks="the active environment $active lacks $(tail -n 1 <<< "$lacks")"
   done
   return 1
 }

@@ -418,7 +418,7 @@ def test_one_that_lacks_something_is_not_and_the_set_up_says_what(project, tmp_p
 
 
 def satisfies(project: Path = PROJECT) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-P", project / "scripts" / "satisfies.py"]
+    command = [sys.executable, "-I", project / "scripts" / "satisfies.py"]
     return subprocess.run(command, capture_output=True, text=True, cwd="/")
 
 
