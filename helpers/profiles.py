@@ -114,7 +114,7 @@ def _read(name: str) -> dict[str, Any]:
         raise ParameterError(
             f"{path.name} must have exactly the entries {sorted(expected)}, and may have minutes"
         )
-    return content
+    return content | {"name": name}
 
 
 def _layers(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -125,9 +125,9 @@ def _layers(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {source: values or {} for source, values in layers.items()}
 
 
-def _values(profile: str, chapter: str, dataset: str) -> dict[str, Any]:
+def _values(content: Mapping[str, Any], chapter: str, dataset: str) -> dict[str, Any]:
     """Put what a profile sets for a chapter on a data set in the place of the notebook's own values."""
-    layers, values = _layers(_read(profile)), notebook_defaults(chapter)
+    layers, values = _layers(content), notebook_defaults(chapter)
     entry = f"{chapter}:{dataset}" if dataset else chapter
     for source in ("common", f"datasets.{dataset}", f"chapters.{chapter}", f"chapters.{entry}"):
         layer = layers.get(source, {})
@@ -135,7 +135,7 @@ def _values(profile: str, chapter: str, dataset: str) -> dict[str, Any]:
         if source.startswith("chapters.") and set(layer) - known:
             validate(chapter, values | layer)  # raises: unknown parameter
         values = follow(values, {key: layer[key] for key in layer if key in known})
-    own = {"dataset": dataset, "profile": profile} if dataset else {}
+    own = {"dataset": dataset, "profile": content["name"]} if dataset else {}
     return values | {name: value for name, value in own.items() if name in taken(chapter)}
 
 
@@ -177,7 +177,7 @@ def load_profile(
                 f"{name}.yaml: {entry!r} names a file; a profile names data sets, and papermill runs "
                 "a chapter on arrays of your own (README)"
             )
-        usual = _values(name, chapter, dataset)
+        usual = _values(content, chapter, dataset)
         given = {key: value for key, value in overrides.items() if key in usual}
         values = follow(usual, given)
         validate(chapter, values, usual)
@@ -236,8 +236,10 @@ def _is_meant(chapter: str, namespace: Mapping[str, Any]) -> Callable[[str], boo
     return set().union(*latest.values()).__contains__
 
 
-def _source(dataset: str, values: Mapping[str, Any], given: Mapping[str, Any]) -> str | None:
-    """Name the profile whose values a data set brings; None where it is a file of one's own."""
+def _source(
+    dataset: str, values: Mapping[str, Any], given: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Find the profile whose values a data set brings; None where it is a file of one's own."""
     if "/" in dataset or dataset.endswith(".npz"):
         return None
     for name in (values.get("profile"), *BY_HAND) if dataset else ():
@@ -245,7 +247,7 @@ def _source(dataset: str, values: Mapping[str, Any], given: Mapping[str, Any]) -
         if dataset in content["datasets"] or any(
             r.endswith(f":{dataset}") for r in content["runs"]
         ):
-            return name
+            return content
         if "profile" in given:
             raise ParameterError(
                 f"profile = {name!r} says nothing of dataset = {dataset!r}; it has "
@@ -281,8 +283,9 @@ def notebook_parameters(chapter: str, namespace: Mapping[str, Any]) -> Parameter
             and is_meant(name)
         )
     }
-    written = next(run for run in _read("quick")["runs"] if run.partition(":")[0] == chapter)
-    published = usual = _values("quick", chapter, written.partition(":")[2])
+    quick = _read("quick")
+    written = next(run for run in quick["runs"] if run.partition(":")[0] == chapter)
+    published = usual = _values(quick, chapter, written.partition(":")[2])
     injected = _injected(namespace)
     given = {
         name: value
@@ -291,9 +294,9 @@ def notebook_parameters(chapter: str, namespace: Mapping[str, Any]) -> Parameter
     }
     dataset, causes = str(values.get("dataset", "")), []
     source = _source(dataset, values, given)
-    if source and (source, dataset) != ("quick", published["dataset"]):
+    if source and (source["name"], dataset) != ("quick", published["dataset"]):
         usual = _values(source, chapter, dataset)
-        causes = [f"dataset = {dataset!r} (profiles/{source}.yaml)"]
+        causes = [f"dataset = {dataset!r} (profiles/{source['name']}.yaml)"]
     elif source is None and "width" in usual:  # images of one's own get the report's network
         usual, causes = usual | {"width": 1.0}, [f"dataset = {dataset!r}"]
     settled = {
