@@ -7,6 +7,7 @@ import csv
 import json
 import math
 import sys
+from functools import cache, reduce
 from pathlib import Path
 
 import numpy as np
@@ -29,16 +30,17 @@ def read(folder):
             arrays[place] = {k: held[f"{row['row']}.{k}"] for k in row["arrays"].split()}
             if row["quantity"] == "accuracy":
                 sizes[about] = max(sizes.get(about, 0), int(row["values.n"]))
+first = cache(np.arange)
 def images_of(place):  # which test images an attack took: L-BFGS draws them, others take the first
     row, n = rows[place], len(arrays[place]["correct"])
-    if "lbfgs" not in row["attack"]:
-        return np.arange(n)
     own, total = row.get("model.training_seed") or row["seed"], sizes[row["chapter"], row["dataset"]]
+    if "lbfgs" not in row["attack"] or n == total:
+        return first(n)
     seed = int(own) if int(own) >= 0 else int(row["seed"])
     return np.sort(np.random.default_rng([seed, 7]).permutation(total)[:n])
 def matrix(sums, beside=()):  # (trainings, images) on the images that all records have
     places = {p for one in [*sums, *beside] for _, *ps in one for p in ps}
-    shared = sorted(set.intersection(*(set(images_of(p)) for p in places)))
+    shared = reduce(np.intersect1d, {id(i): i for i in map(images_of, places)}.values())
     right = {p: arrays[p]["correct"][np.searchsorted(images_of(p), shared)] for p in places}
     return np.array([sum(w * np.all([right[p] for p in ps], 0) for w, *ps in one) for one in sums])
 def ratio(d, whole):  # of two means, image by image to first order
@@ -55,14 +57,12 @@ def crossed(d, spread):  # mean, middle, and errors with their degrees of freedo
     own = variance / k
     ways = [(math.sqrt(images + own), df * (1 + images / own) ** 2), (math.sqrt(own), df)]
     return d.mean(), centre, ways[:1] if moderated else ways
-
 def sample(x):
     return x.mean(), x.mean(), [(max(x.std(ddof=1) / math.sqrt(len(x)), 1e-12), len(x) - 1)]
 def apart(one, other):
     ways = [(math.hypot(a, b), (a**2 + b**2) ** 2 / (a**4 / m + b**4 / n or math.ulp(0)))
             for a, m in one[2] for b, n in other[2]]
     return one[0] - other[0], one[1] - other[1], ways
-
 def effect(t):
     if "norms" in t:
         return sample(np.divide(*(arrays[p]["l2"].astype(float) for p in t["norms"])))
