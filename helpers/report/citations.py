@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import yaml
-from bs4 import BeautifulSoup, NavigableString, Tag
+from bs4 import BeautifulSoup
+
+from helpers.report.links import link_words
 
 REFERENCES = Path(__file__).resolve().parents[2] / "data" / "references.yaml"
 WHERE = ".prose p, .prose li, figcaption, td, #headlines li"
@@ -68,34 +70,15 @@ def link_names(
         cited.add(name)
         return identity(name)
 
-    for place in soup.select(WHERE):
-        for text in list(place.find_all(string=NAMED)):
-            if not any(parent.name in NOT_IN for parent in text.parents if isinstance(parent, Tag)):
-                text.replace_with(*_pieces(soup, str(text), target))
-    return cited
-
-
-def _pieces(soup: BeautifulSoup, text: str, target) -> list[NavigableString | Tag]:
-    """Split a text into plain pieces and links."""
-    pieces: list[NavigableString | Tag] = []
-    done = 0
-    for match in NAMED.finditer(text):
+    def links(match: re.Match) -> Iterator[tuple[int, int, dict[str, str]]]:
+        spans = [match.span()]
         if match[1]:
-            spans = [
-                (match.start(2) + m.start(), match.start(2) + m.end())
-                for m in re.finditer(ITEM, match[2])
-            ]
+            spans = [m.span() for m in re.compile(ITEM).finditer(match.string, *match.span(2))]
             spans[0] = (match.start(), spans[0][1])  # "Figure 7" is one link, kind and number
-        else:
-            spans = [match.span()]
         for start, end in spans:
-            words = text[start:end]
-            word = words.split()[-1] if match[1] else words
-            found = target(match, word)
-            if found is None:
-                continue
-            link = soup.new_tag("a", href=f"#{found}")
-            link.string = words
-            pieces += [NavigableString(text[done:start]), link]
-            done = end
-    return [*pieces, NavigableString(text[done:])]
+            words = match.string[start:end]
+            if (found := target(match, words.split()[-1] if match[1] else words)) is not None:
+                yield start, end, {"href": f"#{found}"}
+
+    link_words(soup, WHERE, NOT_IN, NAMED, links)
+    return cited

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import yaml
-from bs4 import BeautifulSoup, NavigableString, Tag
+from bs4 import BeautifulSoup
 
 from helpers.paths import PROJECT
+from helpers.report.links import link_words
 
 FILE = PROJECT / "data" / "glossary.yaml"
 WHERE = ".prose p, .prose li, figcaption"
@@ -49,27 +50,14 @@ def link_terms(soups: Sequence[BeautifulSoup], terms: Sequence[dict[str, Any]]) 
     by_word = {word.lower(): term for word, term in words.items()}
     linked: set[str] = set()
     for soup in soups:
-        linked |= _link(soup, pattern, by_word)
-    return linked
+        done: set[str] = set()
 
-
-def _link(soup: BeautifulSoup, pattern: re.Pattern, by_word: dict[str, str]) -> set[str]:
-    done: set[str] = set()
-    for place in soup.select(WHERE):
-        for text in list(place.find_all(string=pattern)):
-            if any(p.name in NOT_IN for p in text.parents if isinstance(p, Tag)):
-                continue
-            pieces: list[NavigableString | Tag] = []
-            end, said = 0, str(text)
-            for match in pattern.finditer(said):
-                term = by_word[match[0].lower()]
-                if term in done:
-                    continue
+        def first(match: re.Match, done: set[str] = done) -> Iterator[tuple[int, int, dict]]:
+            term = by_word[match[0].lower()]
+            if term not in done:
                 done.add(term)
-                link = soup.new_tag("a", attrs={"class": "term", "href": f"#{identity(term)}"})
-                link.string = match[0]
-                pieces += [NavigableString(said[end : match.start()]), link]
-                end = match.end()
-            if pieces:
-                text.replace_with(*pieces, NavigableString(said[end:]))
-    return done
+                yield *match.span(), {"class": "term", "href": f"#{identity(term)}"}
+
+        link_words(soup, WHERE, NOT_IN, pattern, first)
+        linked |= done
+    return linked

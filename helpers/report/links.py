@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from urllib.parse import unquote
 
 from bs4 import BeautifulSoup, Tag
@@ -111,6 +111,37 @@ def _chapter(chapter: str, dataset: str | None, slugs: Sequence[str]) -> str | N
     """Find a chapter: of the same data set, or the first there is."""
     same = [slug for slug in slugs if slug in (chapter, f"{chapter}-{dataset}")]
     return next(iter(same + [s for s in slugs if s.startswith(f"{chapter}-")]), None)
+
+
+def link_words(
+    soup: BeautifulSoup,
+    where: str,
+    not_in: Collection[str],
+    pattern: re.Pattern,
+    found: Callable[[re.Match], Iterable[tuple[int, int, dict[str, str]]]],
+) -> None:
+    """Turn words of a chapter's text into links.
+
+    Parameters
+    ----------
+    where, not_in
+        The elements whose text is looked through (a selector), and those in which words stay words.
+    pattern, found
+        What is looked for; ``found`` gives the links of a match: from where to where in the text, and
+        their attributes.
+    """
+    for place in soup.select(where):
+        for text in list(place.find_all(string=pattern)):
+            if any(parent.name in not_in for parent in text.parents):
+                continue
+            said, pieces, end = str(text), [], 0
+            for match in pattern.finditer(said):
+                for start, stop, attributes in found(match):
+                    link = soup.new_tag("a", attrs=attributes)
+                    link.string = said[start:stop]
+                    pieces += [said[end:start], link]
+                    end = stop
+            text.replace_with(*pieces, said[end:])
 
 
 def resolve(
