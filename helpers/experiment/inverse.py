@@ -6,9 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from helpers.defences.bagging import vote
 from helpers.evaluation.record import Record
 from helpers.experiment.experiment import Experiment
 from helpers.experiment.scores import Scores
@@ -111,9 +108,7 @@ def gains(scores: Scores, members: Sequence[Subject], attacks: Sequence[str]) ->
                 made[size] = size.images(experiment, original)
     experiment.make([(model, images) for model in (original, *members) for images in made.values()])
     for size, images in made.items():
-        logits = np.stack([experiment.logits(member, images) for member in members])
-        voted = vote(logits)[-1] == images.y
-        alone = experiment.logits(original, images).argmax(-1) == images.y
+        voted, alone = scores.voted(members, images), scores.right(original, images)
         points = 100 * float(voted.mean() - alone.mean())
         wrong = float(1 - alone.mean())
         found.append(

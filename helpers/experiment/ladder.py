@@ -9,10 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from helpers.defences.bagging import vote
 from helpers.evaluation.record import WORST_RUNG, Record
 from helpers.experiment.scores import Scores
-from helpers.experiment.subjects import Images, Subject
+from helpers.experiment.subjects import Subject
 
 # Ways to go down the ensemble's own loss: which mean is differentiated, with which options.
 WHITE_BOX = {
@@ -69,7 +68,7 @@ def climb(
         for name, source in sources.items()
     }
     experiment.make([(member, images) for images in made.values() for member in members])
-    right = {name: _right(scores, members, images) for name, images in made.items()}
+    right = {name: scores.voted(members, images) for name, images in made.items()}
     of_members = [right[f"member {k}"] for k in range(1, len(members) + 1)]
     rungs = {
         "the original model": right["the original model"],
@@ -113,13 +112,7 @@ def _shared(scores, made, models, attacked, id, right, about) -> None:
         )  # fmt: skip
         tested = [images] if k == attacked else [images, made[f"member {attacked}"]]
         for shown in tested:
-            correct = scores.experiment.logits(model, shown).argmax(-1) == shown.y
             scores.records.accuracy(
-                correct, model=model.id, attack=shown.attack, made_on=shown.made_on,
+                scores.right(model, shown), model=model.id, attack=shown.attack, made_on=shown.made_on,
                 parameters=parameters,
             )  # fmt: skip
-
-
-def _right(scores: Scores, members: Sequence[Subject], images: Images) -> np.ndarray:
-    logits = np.stack([scores.experiment.logits(member, images) for member in members])
-    return vote(logits)[-1] == images.y

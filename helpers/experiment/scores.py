@@ -38,6 +38,15 @@ class Scores:
     experiment: Experiment
     records: Records
 
+    def right(self, subject: Subject, images: Images) -> np.ndarray:
+        """Tell on which images the subject is right, bool (n,)."""
+        return self.experiment.logits(subject, images).argmax(-1) == images.y
+
+    def voted(self, members: Sequence[Subject], images: Images) -> np.ndarray:
+        """Tell the same of the ensemble of the members."""
+        logits = np.stack([self.experiment.logits(member, images) for member in members])
+        return vote(logits)[-1] == images.y
+
     def score(
         self,
         subject: Subject,
@@ -95,7 +104,7 @@ class Scores:
 
     def diversity(self, members: Sequence[Subject], images: Images, **parameters: Any) -> Record:
         """Record how alike members are: in their mistakes on the images, and in their gradients."""
-        right = [self.experiment.logits(k, images).argmax(-1) == images.y for k in members]
+        right = [self.right(k, images) for k in members]
         clean = self.experiment.clean()
         cosine = diversity.gradient_cosine([k.model for k in members], clean.x, clean.y)
         return self.records.add(
@@ -105,7 +114,7 @@ class Scores:
 
     def repeat(self, subject: Subject, images: Images) -> Record:
         """Record the accuracy of a model that was trained from the experiment's seed, beside others."""
-        right = self.experiment.logits(subject, images).argmax(-1) == images.y
+        right = self.right(subject, images)
         id = replace(subject.id, training_seed=self.experiment.p.seed)
         return self.records.add(
             "repeat", model=id, attack=images.attack, made_on=images.made_on,
@@ -119,7 +128,7 @@ class Scores:
         for attack in making.FOLLOWED:
             settings = making.follow_settings(self.experiment, attack)
             images = self.experiment.attacked(attack, subject, **settings)
-            right = self.experiment.logits(subject, images).argmax(-1) == images.y
+            right = self.right(subject, images)
             row["clean" if attack == "none" else attack] = float(right[: making.N_FOLLOWED].mean())
         return row
 

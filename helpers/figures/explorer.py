@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 import json
 import zlib
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from scipy.special import softmax
 from helpers.attacks import ATTACKS
 from helpers.evaluation.model_id import ORIGINAL
 from helpers.evaluation.record import Record, select
+from helpers.figures.svg import webp
 
 if TYPE_CHECKING:
     from helpers.experiment.experiment import Experiment
@@ -227,14 +227,11 @@ def gallery_of(data: dict[str, Any]) -> str:
 def _cell(label: str, image: np.ndarray, shares: list[int], classes: list[str]) -> str:
     best = int(np.argmax(shares))
     seen = html.escape(f"{classes[best]} ({shares[best] / 10:.0f}\N{NO-BREAK SPACE}%)")
-    buffer = io.BytesIO()
-    shown = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-    shown.convert("RGB").save(buffer, "webp", lossless=True, quality=100, method=6)
-    source = base64.b64encode(buffer.getvalue()).decode()
+    shown = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).convert("RGB")
     return (
         f'<span style="{CELL}"><img '
         'width="56" height="56" style="image-rendering: pixelated; display: block" '
-        f'alt="{label}: seen as {seen}" src="data:image/webp;base64,{source}">'
+        f'alt="{label}: seen as {seen}" src="data:image/webp;base64,{webp(shown)}">'
         f"{label}: {seen}</span>"
     )
 

@@ -93,10 +93,15 @@ def _number(text: str) -> str:
 
 
 def _small(encoded: str) -> str:
-    """Write an image without the opacity that it does not use, and in grey if it is."""
+    """Write an image without the opacity that it does not use."""
     image = Image.open(BytesIO(base64.b64decode(encoded))).convert("RGBA")
     if image.getextrema()[3] == (255, 255):
         image = image.convert("RGB")
+    return webp(image)
+
+
+def webp(image: Image.Image) -> str:
+    """Write an image without loss, as base64."""
     buffer = BytesIO()
     image.save(buffer, "webp", lossless=True, quality=100, method=6)
     return base64.b64encode(buffer.getvalue()).decode()

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from helpers.attacks import ATTACKS
-from helpers.data import DATASETS
 from helpers.data.dataset import Dataset
 from helpers.evaluation.effects import crossed
 from helpers.evaluation.model_id import ModelId
 from helpers.evaluation.record import WORST_RUNG, Record, on_itself, plain, select
 from helpers.evaluation.statistics import mcnemar
-from helpers.figures.looks import attacks_of, called, percentages
-from helpers.findings.verdicts import gap, points, same_images
+from helpers.figures.looks import attacks_of, called
+from helpers.findings.headlines import place_of
+from helpers.findings.verdicts import gap, points, same_images, share
 from helpers.rounding import percent, rounded
 
 
@@ -60,7 +60,7 @@ def group_table(groups: Mapping[Any, Sequence[Record]]) -> pd.DataFrame:
     order = attacks_of(groups)
     rows = []
     for name, records in groups.items():
-        cells = {record.attack: _with_interval(record) for record in records}
+        cells = {record.attack: share(record) for record in records}
         rows.append({"Model": called(name)} | {called(a): cells.get(a) for a in order})
     return pd.DataFrame(rows)
 
@@ -86,7 +86,7 @@ def variant_table(ways: Mapping[str, ModelId], records: Sequence[Record]) -> pd.
         for record in select(plain(records), quantity="diversity", model=model):
             row["mistakes alike"] = record.values["errors"]
             row["gradients alike"] = record.values["gradients"]
-        rows.append({k: _with_interval(v) if isinstance(v, Record) else v for k, v in row.items()})
+        rows.append({k: share(v) if isinstance(v, Record) else v for k, v in row.items()})
     return pd.DataFrame(rows)
 
 
@@ -109,8 +109,8 @@ def gain_table(after: Sequence[Record], before: Sequence[Record]) -> pd.DataFram
     return pd.DataFrame(
         {
             "Attack": called(attack),
-            "before": _with_interval(old[attack]),
-            "after": _with_interval(new[attack]),
+            "before": share(old[attack]),
+            "after": share(new[attack]),
             "gain in points": points(gap(new[attack], old[attack])),
             "McNemar's p": _p_value(new[attack], old[attack]),
         }
@@ -277,7 +277,7 @@ def summary_table(records: Sequence[Record]) -> pd.DataFrame:
         {
             "Data": row[0],
             "Model": row[1],
-            "worst within ε": _with_interval(worst) if (worst := lowest[id(row)]) else None,
+            "worst within ε": share(worst) if (worst := lowest[id(row)]) else None,
         }
         | {called(a): _share(row[3][a]) if a in row[3] else None for a in shown}
         | {"Chapters": ", ".join(sorted(chapter[:2] for chapter in row[2]))}
@@ -297,16 +297,9 @@ def _worst(found: Mapping[str, Record]) -> Record | None:
     return min(wide, key=lambda r: r.values["accuracy"], default=None)
 
 
-def _rank(dataset: str, worst: Record | None) -> tuple[int, float]:
-    names = list(DATASETS)
-    place = names.index(dataset) if dataset in names else len(names)
-    return place, -worst.values["accuracy"] if worst else 1.0
+def _rank(dataset: str, worst: Record | None) -> tuple[Any, float]:
+    return place_of(dataset), -worst.values["accuracy"] if worst else 1.0
 
 
 def _same(a: Record, b: Record) -> bool:
     return all(a.values[name] == b.values[name] for name in ("n", "n_correct"))
-
-
-def _with_interval(record: Record) -> str:
-    accuracy, low, high = percentages([record])
-    return f"{rounded(accuracy[0])} [{rounded(low[0])}, {rounded(high[0])}]"

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from helpers.attacks import ATTACKS
 from helpers.evaluation.record import Record, select
 from helpers.evaluation.sanity import EXPLAINED, Check
-from helpers.findings.literature import nearest, share
+from helpers.findings.literature import nearest
 from helpers.findings.verdicts import (
     ABSENT,
     FAILS,
@@ -21,6 +21,7 @@ from helpers.findings.verdicts import (
     Claim,
     Part,
     Verdict,
+    share,
     written,
 )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -12,6 +11,7 @@ import yaml
 
 from helpers.evaluation.model_id import ORIGINAL
 from helpers.evaluation.record import Record
+from helpers.experiment.provenance import git
 from helpers.findings.gathering import Gathered
 from helpers.findings.special import COMPARISONS
 from helpers.findings.verdicts import Claim, Part, Reading, Verdict, corrected
@@ -55,16 +55,11 @@ def read_claims() -> tuple[Claim, ...]:
 def criteria_revision() -> str:
     """Say which revision of the criteria is in force: of git, and a digest of the file itself."""
     digest = hashlib.sha256(FILE.read_bytes()).hexdigest()[:12]
-    asked = ["git", "log", "-1", "--format=%h of %cs", "--", str(FILE)]
-    try:
-        told = subprocess.run(asked, cwd=PROJECT, capture_output=True, text=True, timeout=20)
-        clean = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", str(FILE)], cwd=PROJECT)
-    except (OSError, subprocess.TimeoutExpired):
+    revision = git("log", "-1", "--format=%h of %cs", "--", str(FILE))
+    if not revision:
         return f"SHA-256 {digest}"
-    if told.returncode or not told.stdout.strip():
-        return f"SHA-256 {digest}"
-    changed = " (changed since)" if clean.returncode else ""
-    return f"revision {told.stdout.strip()}{changed}, SHA-256 {digest}"
+    changed = " (changed since)" if git("diff", "HEAD", "--", str(FILE)) else ""
+    return f"revision {revision}{changed}, SHA-256 {digest}"
 
 
 def judge_all(records: Sequence[Record]) -> list[Verdict]:

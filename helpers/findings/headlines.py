@@ -50,7 +50,7 @@ class Story:
 
     @property
     def title(self) -> str:
-        return DATASETS[self.dataset].title if self.dataset in DATASETS else self.dataset
+        return title_of(self.dataset)
 
     @property
     def epsilon(self) -> float:
@@ -81,10 +81,16 @@ def stories(evidence: Evidence) -> list[Story]:
     """Tell of each data set on which an ensemble was attacked; the report's order."""
     found = [_story(evidence, r.dataset, r.values["n_members"]) for r in evidence.find("bagging")]
     told = {story.dataset: story for story in found if story is not None}
-    return [told[name] for name in sorted(told, key=_place)]
+    return [told[name] for name in sorted(told, key=place_of)]
 
 
-def _place(dataset: str) -> tuple[int, str]:
+def title_of(dataset: str) -> str:
+    """What people call a data set; a file of a reader's own is called what it is."""
+    return DATASETS[dataset].title if dataset in DATASETS else dataset
+
+
+def place_of(dataset: str) -> tuple[int, str]:
+    """Where a data set stands among others: the report's order, all others behind it."""
     names = list(DATASETS)
     return (names.index(dataset) if dataset in names else len(names)), dataset
 

@@ -11,7 +11,6 @@ import yaml
 from helpers.evaluation.record import Record
 from helpers.findings.evidence import Evidence
 from helpers.paths import PROJECT
-from helpers.rounding import rounded
 
 
 @cache
@@ -35,9 +34,3 @@ def nearest(entry: Mapping[str, Any], records: Sequence[Record]) -> Record | Non
         return abs((size or 0) - (epsilon or 0)), -record.values["n"]
 
     return min(found, key=apart, default=None)
-
-
-def share(record: Record) -> str:
-    """Write an accuracy in percent, with its interval."""
-    value, low, high = (rounded(100 * record.values[k]) for k in ("accuracy", "low", "high"))
-    return f"{value} [{low}, {high}]"

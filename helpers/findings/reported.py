@@ -15,6 +15,7 @@ from helpers.attacks import ATTACKS
 from helpers.evaluation.model_id import ORIGINAL, ModelId
 from helpers.evaluation.record import Record, select
 from helpers.findings.evidence import ITSELF, Evidence
+from helpers.findings.verdicts import share
 from helpers.paths import PROJECT
 from helpers.rounding import rounded
 
@@ -136,16 +137,11 @@ def readings_table(reported: Sequence[dict[str, Any]], records: Sequence[Record]
             ]
             if found and (not clean or source == ITSELF):
                 about = name.partition(",")[0] if clean else name
-                lines.append(Markup("{} {}").format(_percent(found[0]), about))
+                lines.append(Markup("{} {}").format(share(found[0]), about))
         cells.setdefault(row, {"Retraining": row.removesuffix(" retraining")})[column] = Markup(
             "<br>"
         ).join(lines)
     return pd.DataFrame(list(cells.values()))
-
-
-def _percent(record: Record) -> str:
-    value, low, high = (rounded(100 * record.values[k]) for k in ("accuracy", "low", "high"))
-    return f"{value} [{low}, {high}]"
 
 
 def _row(entry: dict[str, Any], record: Record | None) -> dict[str, Any]:

@@ -93,19 +93,8 @@ class Estimate:
     @property
     def told(self) -> dict[str, Any]:
         """As plain data."""
-        own = (
-            "label",
-            "value",
-            "low",
-            "high",
-            "least",
-            "most",
-            "unit",
-            "inside",
-            "outside",
-            "terms",
-        )
-        found = {name: getattr(self, name) for name in own}
+        own = "label value low high least most unit inside outside terms"
+        found = {name: getattr(self, name) for name in own.split()}
         return found | {k: [e.told for e in getattr(self, k)] for k in ("parts", "rows")}
 
     @property
@@ -322,6 +311,12 @@ def _told(reading: Reading) -> str:
     told = [numbers, f"({reading.says})" if reading.says else "", turned]
     lacks = f"{'' if reading.absent else 'lacks '}{reading.lacks}" if reading.lacks else ""
     return " ".join(filter(None, [*told, f"– {lacks}" if lacks and numbers else lacks]))
+
+
+def share(record: Record) -> str:
+    """Write an accuracy in percent, with its interval."""
+    value, low, high = (rounded(100 * record.values[k]) for k in ("accuracy", "low", "high"))
+    return f"{value} [{low}, {high}]"
 
 
 def points(difference: Difference) -> str:

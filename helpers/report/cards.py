@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from helpers.data import DATASETS
 from helpers.figures.verdict_tables import SIGNS, places_shown
+from helpers.findings.headlines import title_of
 from helpers.findings.verdicts import (
     ABSENT,
     HOLDS,
@@ -71,7 +71,7 @@ class Card:
         several = len({dataset for dataset, *_ in self.rows}) > 1
         units: dict[str, list[tuple[str, Estimate]]] = {}
         for dataset, label, estimate in self.rows:
-            name = f"{_title(dataset)}: {label}" if several else label
+            name = f"{title_of(dataset)}: {label}" if several else label
             units.setdefault(estimate.unit, []).append((name, estimate))
         return [drawings.intervals(rows) for rows in units.values()]
 
@@ -93,7 +93,7 @@ class Card:
         choose = min if self.verdict.verdict == UNDECIDED else max
         dataset, label, estimate = choose(rows, key=lambda row: _off(row[2]))
         return (
-            f"For example, {_title(dataset)}, {label}: {written(estimate)} {estimate.unit}, "
+            f"For example, {title_of(dataset)}, {label}: {written(estimate)} {estimate.unit}, "
             f"where the claim needs {estimate.range}."
         )
 
@@ -127,7 +127,7 @@ class Card:
             for reading in part.readings:
                 verdict = "decides nothing" if part.secondary else reading.verdict
                 numbers = _numbers(reading)
-                row = _title(part.dataset), verdict, _basis(reading, why, part.secondary)
+                row = title_of(part.dataset), verdict, _basis(reading, why, part.secondary)
                 if (*row, *map(written, numbers)) not in said:  # readings that lack the same
                     said.add((*row, *map(written, numbers)))
                     yield *row, numbers
@@ -182,11 +182,7 @@ def _factor(e: Estimate) -> int | None:
 def _absent(parts: Sequence[Part]) -> str:
     lacking = [dict.fromkeys(r.lacks for r in part.readings if r.lacks) for part in parts]
     texts = dict.fromkeys(
-        f"On {_title(part.dataset)}: {'; '.join(lacks) or part.numbers}."
+        f"On {title_of(part.dataset)}: {'; '.join(lacks) or part.numbers}."
         for part, lacks in zip(parts, lacking, strict=True)
     )
     return " ".join(texts) or "No chapter of this build measured it."
-
-
-def _title(dataset: str) -> str:
-    return DATASETS[dataset].title if dataset in DATASETS else dataset

@@ -69,12 +69,10 @@ def front(
             for name in status
             if name in DATASETS and DATASETS[name].stands_in_for
         ],
-        unverified=[_title(name) for name, state in status.items() if state == "unverified"],
+        unverified=[
+            headlines.title_of(name) for name, state in status.items() if state == "unverified"
+        ],
     )
-
-
-def _title(name: str) -> str:
-    return DATASETS[name].title if name in DATASETS else name
 
 
 def pictures(records: Sequence[Record]) -> list[dict[str, Any]]:
@@ -85,14 +83,14 @@ def pictures(records: Sequence[Record]) -> list[dict[str, Any]]:
     pictures
         ``source`` (a data URI), ``alt``, ``name`` and ``says`` of each.
     """
-    found = sorted(select(records, quantity="example"), key=lambda r: _order(r.dataset))
+    found = sorted(select(records, quantity="example"), key=lambda r: headlines.place_of(r.dataset))
     if not found:
         return []
     record, said = found[0], found[0].values
     x, x_adv = (record.arrays[name].astype(np.float64) for name in ("x", "x_adv"))
     change = x_adv - x
     factor = max(int(0.5 / max(np.abs(change).max(), 1e-6)), 1)
-    attack, title = ATTACKS[record.attack].label, _title(record.dataset)
+    attack, title = ATTACKS[record.attack].label, headlines.title_of(record.dataset)
     sure = [percent(said[f"confidence_{when}"], 0) for when in ("before", "after")]
     return [
         {
@@ -114,11 +112,6 @@ def pictures(records: Sequence[Record]) -> list[dict[str, Any]]:
             "says": f"{said['after']} ({sure[1]})",
         },
     ]
-
-
-def _order(dataset: str) -> int:
-    names = list(DATASETS)
-    return names.index(dataset) if dataset in names else len(names)
 
 
 def _png(image: np.ndarray) -> str:

@@ -28,12 +28,9 @@ PROJECT_PACKAGE = "adversarial-examples-report"
 
 def versions() -> dict[str, str | None]:
     found: dict[str, str | None] = {"python": platform.python_version()}
-    for name in (*PACKAGES, PROJECT_PACKAGE):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = None
-    found["project"] = found.pop(PROJECT_PACKAGE)
+    found |= {name: metadata.version(name) for name in PACKAGES} | {"project": None}
+    with contextlib.suppress(metadata.PackageNotFoundError):  # a copy that was not installed
+        found["project"] = metadata.version(PROJECT_PACKAGE)
     return found
 
 

@@ -56,13 +56,7 @@ def _helpers() -> str:
 
 @lru_cache(maxsize=1)
 def _versions() -> str:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = None
-    return _digest(found)
+    return _digest({package: metadata.version(package) for package in PACKAGES})
 
 
 def _data(run: Run, data_dir: Path) -> str:
