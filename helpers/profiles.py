@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -100,6 +101,10 @@ def profile_names() -> list[str]:
     return sorted(path.stem for path in paths.PROFILES.glob("*.yaml"))
 
 
+# A notebook asks several times, and PyYAML is slow.
+_parsed = lru_cache(maxsize=4)(yaml.safe_load)
+
+
 def _read(name: str) -> dict[str, Any]:
     """Read ``profiles/NAME.yaml``, and check that it has the entries of a profile."""
     path = paths.PROFILES / f"{name}.yaml"
@@ -108,7 +113,7 @@ def _read(name: str) -> dict[str, Any]:
             f"no profile {name!r}{suggest(name, profile_names())}; there are "
             f"{', '.join(profile_names())}"
         )
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = _parsed(path.read_text(encoding="utf-8"))
     expected = {"purpose", "common", "datasets", "chapters", "runs"}
     if not isinstance(content, dict) or set(content) - {"minutes"} != expected:
         raise ParameterError(

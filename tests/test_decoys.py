@@ -78,6 +78,7 @@ def test_a_build_leaves_a_readers_files_alone(built, arguments, code):
     check(decoys)
 
 
+@pytest.mark.slow
 def test_a_killed_build_leaves_a_readers_files_alone(built):
     decoys = place(built.output)
     arguments = ("--only", "02_models:digits", "--set", "mode=slow")

@@ -4,6 +4,7 @@ import keras
 import matplotlib
 import numpy as np
 import pytest
+from small_models import inception
 
 from helpers import figures
 from helpers.models import networks
@@ -17,11 +18,6 @@ def texts(figure):
 
 def pictures(figure):
     return figure.findobj(matplotlib.image.AxesImage)
-
-
-@pytest.fixture(scope="module")
-def inception():
-    return networks.build("inception_v3", (64, 64, 3), 10, seed=0, input_size=75, width=0.25)
 
 
 @pytest.mark.parametrize(("n_members", "drawn"), [(1, [1]), (4, [1, 2, 3, 4]), (10, [1, 2, 3, 10])])
@@ -52,8 +48,8 @@ def test_bagging_diagram_shows_the_rows_of_each_replicate():
     assert sum(width > 2 for width in frames) == 6
 
 
-def test_inception_diagram_is_read_from_the_model(inception):
-    found = texts(figures.inception_diagram(inception))
+def test_inception_diagram_is_read_from_the_model():
+    found = texts(figures.inception_diagram(inception()))
     assert {"pixels\n64×64×3", "resizing\n75×75×3", "new last layer\n10 classes"} <= set(found)
     assert {"mixed0, unfolded", "from\nthe stem"} <= set(found)
     assert "stem: 5 convolutions, 2 max pools\n7×7×48" in found
@@ -68,8 +64,8 @@ def test_inception_diagram_is_read_from_the_model(inception):
     assert f"mixed0\n4 branches\n15×15×{filters}" in found
 
 
-def test_branches_of_the_blocks(inception):
-    blocks = figures.inception_blocks(inception.layers[3])
+def test_branches_of_the_blocks():
+    blocks = figures.inception_blocks(inception().layers[3])
     assert [len(block.branches) for block in blocks] == [4, 4, 4, 3, 4, 4, 4, 4, 3, 4, 4]
     assert blocks[0].branches == (
         ("conv 1×1, 16",),

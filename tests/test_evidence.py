@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -175,16 +173,6 @@ def test_a_model_of_ones_own_is_left_out_with_all_that_its_chapter_measured():
 def test_answers_image_by_image_come_with_a_pair():
     a, b = EVIDENCE.pair("mnist", {"of": ensemble(10)}, {"of": ensemble(1)})
     assert np.array_equal(a.arrays["correct"] & b.arrays["correct"], b.arrays["correct"])
-
-
-def test_judging_needs_no_keras_and_no_figures():
-    code = (
-        "import sys, helpers.findings.claims, helpers.findings.headlines\n"
-        "heavy = ('keras', 'tensorflow', 'matplotlib', 'helpers.figures')\n"
-        "print([name for name in heavy if name in sys.modules])"
-    )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
 
 
 def test_a_model_id_and_its_fields_ask_the_same():

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from small_models import inception
 
 from helpers.models import gradients, networks
 
@@ -49,7 +50,7 @@ def test_inception_is_keras_own_at_full_width_and_smaller_below():
     full = networks.build("inception_v3", (64, 64, 3), 200, seed=0, input_size=75)
     own = keras.applications.InceptionV3(include_top=False, weights=None, input_shape=(75, 75, 3))
     assert full.count_params() == own.count_params() + 2048 * 200 + 200
-    quarter = networks.build("inception_v3", (64, 64, 3), 10, seed=0, input_size=75, width=0.25)
+    quarter = inception()
     assert quarter.count_params() < own.count_params() / 10
     assert quarter.output_shape == (None, 10)
     x = np.random.default_rng(0).uniform(size=(2, 64, 64, 3)).astype(np.float32)

@@ -48,6 +48,7 @@ def test_without_standard_error_it_is_imported_all_the_same(tmp_path):
     assert done.stdout == "there\n"
 
 
+@pytest.mark.slow
 def test_keras_starts_without_a_word():
     code = "import helpers, keras; keras.ops.ones(1)"
     done = subprocess.run(

@@ -493,8 +493,8 @@ def test_contrast_is_enough_in_both_themes(theme):
 
 
 def test_a_formula_that_cannot_be_drawn_stops_the_page(built):
-    edit(built.root / "notebooks" / "01_data.ipynb", r"$\\varepsilon", r"$\\varepsilum")
-    done = built.run("--only", "01_data")
+    edit(built.output / "notebooks" / "01_data.ipynb", r"$\\varepsilon", r"$\\varepsilum")
+    done = built.run()
     assert done.returncode == 1
     assert "01_data, cell 5" in done.stderr
     assert r"\varepsilum" in done.stderr
@@ -502,7 +502,7 @@ def test_a_formula_that_cannot_be_drawn_stops_the_page(built):
 
 
 def test_a_missing_figure_stops_the_page(built):
-    edit(built.root / "notebooks" / "01_data.ipynb", "figure(1, 'digits')", "figure(3, 'digits')")
+    edit(built.output / "notebooks" / "01_data.ipynb", "figure-1-digits", "figure-3-digits")
     done = built.run()
     assert done.returncode == 1
     assert "Figure 1 is missing" in done.stderr
