@@ -231,6 +231,8 @@ def test_images_and_labels_that_do_not_fit():
     attack, x = FGSM(classifier(linear_model()), epsilon=0.1), images()
     with pytest.raises(ValueError, match=r"x goes from .* clip_values are 0.0 and 1.0"):
         attack.generate(255 * x, np.zeros(12, int))
+    with pytest.raises(ValueError, match="x holds images of shape"):
+        attack.generate(x[:, 1:])
     with pytest.raises(ValueError, match="labels from 3 to 3"):
         attack.generate(x, np.full(12, 3))
     with pytest.raises(ValueError, match="y is missing"):

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from helpers.attacks.apgd import auto_pgd
+from helpers.attacks.inputs import check_images
 from helpers.attacks.lbfgs_attack import lbfgs
 from helpers.attacks.steps import bim, fgsm, pgd
 from helpers.interoperability.models import as_model, pixel_range
@@ -107,6 +108,7 @@ class _Ours(EvasionAttack):
         turned = self._model.get_layer("classifier").turned
         images = np.ascontiguousarray(np.moveaxis(x, 1, -1)) if turned else x
         scaled = (images - np.float32(low)) / np.float32(high - low)
+        check_images(self._model, scaled, np.zeros(len(x), np.int32))
         found = self._run(scaled, self._labels(scaled, y))
         there = np.clip(np.float32(low) + np.float32(high - low) * found, low, high)
         x_adv = np.where(found == scaled, images, there)  # what was not moved keeps its last digit
