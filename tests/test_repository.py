@@ -197,6 +197,21 @@ def test_only_gradients_and_the_bridges_to_art_import_tensorflow():
     assert importers("tensorflow") == {"models/gradients.py", *bridges}
 
 
+def test_only_builds_need_posix():
+    """The rooms that scripts and notebooks use can be imported on Windows."""
+    posix = {"fcntl", "grp", "pwd", "pty", "resource", "termios"}
+    needing = {
+        room(path)
+        for path, tree in MODULES.items()
+        if any(posix & set(imported(node)) for node in tree.body if is_import(node))
+    }
+    assert needing == {"report"}
+
+
+def is_import(node):
+    return isinstance(node, ast.Import | ast.ImportFrom)
+
+
 def test_judging_and_tables_need_no_network():
     judging = [f"helpers.findings.{path.stem}" for path in MODULES if room(path) == "findings"]
     code = (
