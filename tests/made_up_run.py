@@ -49,10 +49,6 @@ def size(attack, epsilon=0.1):
     return {} if attack in ("none", "lbfgs") else {"epsilon": epsilon}
 
 
-def by_attack(fgsm, bim, lbfgs, none=0.9):
-    return {"none": none, "fgsm": fgsm, "bim": bim, "lbfgs": lbfgs}
-
-
 def bagging(dataset="mnist", size_=10, n=N, **shares):
     """Chapter 04, the sixth member attacked; a share for all attacks, or one for each.
 
@@ -93,19 +89,6 @@ def ladder(dataset="mnist", share=0.3, size_=10, epsilon=0.1):
     ]
 
 
-def shared(dataset="mnist", noise=0.9, attacked=0.5):
-    rows = [(member(1), "noise", noise), (member(6), "noise", 0.1)]
-    rows += [(member(1), attack, attacked) for attack in ("fgsm", "bim")]
-    rows += [(member(6), attack, 0.0) for attack in ("fgsm", "bim")]
-    return [
-        accuracy(
-            "04_ensembles", dataset, *row, made_on=None if row[1] == "noise" else member(6),
-            epsilon=0.1, shared=True,
-        )
-        for row in rows
-    ]  # fmt: skip
-
-
 def retraining(
     dataset="mnist", before=0.9, clean=0.95, fgsm=0.8, bim=0.7, n=N, epsilon=0.1, easier=0.85,
     regenerate="epoch",
@@ -128,83 +111,10 @@ def retraining(
     return found
 
 
-def table(dataset, shares, n=100_000, regenerate="epoch", made_on=None):
-    """Table 4 or 5: FGSM normal, FGSM adversarial, BIM normal, BIM adversarial, in percent."""
-    found = []
-    for attack, (clean, attacked) in zip(("fgsm", "bim"), (shares[:2], shares[2:]), strict=True):
-        model, place = retrained(attack, regenerate), ("05_retraining", dataset)
-        found.append(accuracy(*place, model, "none", clean / 100, n))
-        found.append(
-            accuracy(*place, model, attack, attacked / 100, n, made_on or model, epsilon=0.1)
-        )
-    return found
-
-
 def history(attack, best, dataset="mnist", regenerate="epoch"):
     values = {"loss": [1.0, 1.0], "best_epoch": [best]}
     model = retrained(attack, regenerate)
     return Record("05_retraining", dataset, "history", model, attack, values=values)
-
-
-def beyond(of_ensemble, fgsm, bim, dataset="mnist", n_members=2):
-    """Chapter 07: PGD on an ensemble and on retrained models."""
-    models = {ensemble(n_members): of_ensemble, retrained("fgsm"): fgsm, retrained("bim"): bim}
-    return [
-        accuracy("07_attacks_on_defences", dataset, m, "pgd", share, made_on=m, epsilon=0.1)
-        for m, share in models.items()
-    ]
-
-
-def targeted(dataset="mnist", untargeted=0.3, aimed=0.6):
-    rows = (("bim", untargeted), ("targeted_bim", aimed))
-    return [
-        accuracy("03_attacks", dataset, ORIGINAL, *row, made_on=ORIGINAL, epsilon=0.1)
-        for row in rows
-    ]
-
-
-def untargeted_lbfgs(share, dataset="mnist", size_=10):
-    place = ("04_ensembles", dataset, ensemble(size_), "untargeted_lbfgs")
-    return [accuracy(*place, share, made_on=ORIGINAL)]
-
-
-def norms(dataset="mnist", bim=1.0, fgsm=2.0):
-    wave = 0.1 * np.sin(np.arange(100.0))
-    return [
-        Record("03_attacks", dataset, "distortion", ORIGINAL, attack, arrays={"l2": value + wave})
-        for attack, value in (("bim", bim), ("fgsm", fgsm))
-    ]
-
-
-def by_image_size(
-    losses=(0.1, 0.2, 0.9), ssim=(0.7, 0.8, 0.9), grids=((0.05, 0.1), (0.05,), (0.05,))
-):
-    places = (("03_attacks", "mnist"), ("03_attacks", "cifar10"), TINY)
-    found = []
-    for (chapter, dataset), loss, value, grid in zip(places, losses, ssim, grids, strict=True):
-        found.append(accuracy(chapter, dataset, ORIGINAL, "none", 0.8))
-        for epsilon in grid:
-            about = {"epsilon": epsilon, "sweep": "epsilon"}
-            share, arrays = 0.8 * (1 - loss), {"ssim": value + 0.01 * np.sin(np.arange(50.0))}
-            found.append(
-                accuracy(chapter, dataset, ORIGINAL, "fgsm", share, made_on=ORIGINAL, **about)
-            )
-            found.append(
-                Record(
-                    chapter, dataset, "similarity", ORIGINAL, "fgsm", ORIGINAL, about, arrays=arrays
-                )
-            )
-    return found
-
-
-def tiny(gain, n=N, itself=False):
-    """Chapter 06: the gain of a noisy replicate, on images made on the original model or each itself."""
-    found = []
-    for attack in ("none", "fgsm", "bim"):
-        for model, share in ((ORIGINAL, 0.4), (member(1), 0.4 + gain)):
-            made_on = model if itself else ORIGINAL
-            found.append(accuracy(*TINY, model, attack, share, n, made_on, **size(attack)))
-    return found
 
 
 def several(

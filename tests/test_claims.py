@@ -326,7 +326,6 @@ def test_what_changed_after_publication_is_listed_with_date_and_reason():
 
 
 # Evidence that used to decide.
-THIN = {"seeds": 1}
 FOOLING = {
     "one training": ("C11", lambda: [r for r in on_clean(0.06) if r.quantity != "repeat"], UNDECIDED),
     "trainings that do not agree": (
@@ -479,7 +478,7 @@ def test_more_claims_ask_for_more_evidence():
     """Holm: what one claim alone would decide is not decided among many that are open."""
     border = cleaner(0.008)
     alone = judge(CLAIMS["C8"], Gathered(border))
-    crowd = [judge(CLAIMS["C8"], Gathered(cleaner(0.002))) for _ in range(40)]
+    crowd = [judge(CLAIMS["C8"], Gathered(cleaner(0.002)))] * 40
     first = corrected([alone])[0].primaries[0].adjusted
     assert corrected([alone, *crowd])[0].primaries[0].adjusted > first
 

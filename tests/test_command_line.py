@@ -84,14 +84,6 @@ def test_bad_arguments_exit_2_before_anything_runs(sandbox, case):
     assert not (sandbox.root / "notebooks" / "out").exists()
 
 
-def test_a_link_to_itself_is_refused(sandbox):
-    (sandbox.root / "loop").symlink_to("loop")
-    done = sandbox.run("--output", "loop/x")
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
-    assert "--output loop/x" in done.stderr
-
-
 def test_what_git_tracks_is_no_output_folder(sandbox):
     (sandbox.root / "thesis").mkdir()
     (sandbox.root / "thesis" / "text.md").write_text("mine")
@@ -121,13 +113,14 @@ def test_a_broken_link_among_the_data_is_said_in_a_sentence(sandbox, arguments, 
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("option", ["--data-dir", "--output"])
-def test_a_link_that_leads_back_to_itself_is_refused(sandbox, option):
+@pytest.mark.parametrize("given", ["--data-dir {}", "--output {}", "--output {}/x"])
+def test_a_link_that_leads_back_to_itself_is_refused(sandbox, given):
     link = sandbox.root / "link"
     link.symlink_to(link)
-    done = sandbox.run(option, str(link))
+    given = given.format(link)
+    done = sandbox.run(*given.split())
     assert done.returncode == 2
-    assert f"{option} {link}" in done.stderr
+    assert given in done.stderr
     assert "Traceback" not in done.stderr
 
 

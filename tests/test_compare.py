@@ -318,12 +318,15 @@ def test_folders_that_are_no_builds_are_refused(two, tmp_path):
     a, b = two()
     a.accuracy(150)
     (tmp_path / "file").touch()
-    (tmp_path / "empty").mkdir()
+    for name in ("empty", "another"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "another" / "manifest.json").write_text("{}")
     there = "give the folders of two builds, such as build/one, build/two"
     for name, words in (
         ("nowhere", "no such folder"),
         ("file", "a folder was expected, not a file"),
         ("empty", "no build wrote this folder"),
+        ("another", "no build wrote this folder"),
     ):
         text = refused("--compare", a.folder, tmp_path / name)
         assert f"--compare {tmp_path / name}: {words}" in text
@@ -384,10 +387,3 @@ def test_a_table_that_cannot_be_written_is_refused(two, tmp_path):
     text = refused("--compare", a.folder, b.folder, "--output", tmp_path / "file")
     assert f"--output {tmp_path / 'file'} cannot be written" in text
     assert "choose a folder of your own" in text
-
-
-def test_a_manifest_of_something_else_is_refused(two):
-    a, b = two()
-    a.accuracy(150)
-    (b.folder / "manifest.json").write_text("{}")
-    assert "no build wrote this folder" in refused("--compare", a.folder, b.folder)
