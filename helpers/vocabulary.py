@@ -149,6 +149,7 @@ VOCABULARY = {
         Share, "2-8", "share of the training images that early stopping watches", left=TRAINED
     ),
     "augment": _(bool, "2-8", "flip and shift training images at random", left=TRAINED),
+    "decay": _(bool, "2-8", "lower the learning rate along half a cosine", left=TRAINED),
     "n_members": _(Count, "4 6-8", "members of the ensemble", 1_000),
     "member": _(
         Count, "4 7-8", "the report's i: the member that is attacked; unless set, at most n_members"

@@ -9,7 +9,7 @@ from helpers.parameters import Parameters
 VALUES = {
     "dataset": "", "architecture": "table_2", "width": 1.0, "n_train": 100, "n_test": 30, "seed": 0,
     "epochs": 1, "batch_size": 64, "learning_rate": 0.001, "patience": 3, "validation_fraction": 0.1,
-    "augment": False,
+    "augment": False, "decay": False,
     "epsilon": 0.2, "alpha": 0.05, "steps": 3, "restarts": 1, "lbfgs_n_test": 4, "lbfgs_c_steps": 2,
     "lbfgs_iterations": 3, "lbfgs_n_train": 4, "lbfgs_train_c": 0.1, "outside_n_test": 4,
     "outside_iterations": 10, "n_members": 2, "sigma": 0.1, "noise": "once", "retrain_epochs": 1,

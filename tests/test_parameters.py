@@ -24,6 +24,7 @@ def test_values_of_training_stand_where_models_are_first_trained():
         "learning_rate",
         "validation_fraction",
         "augment",
+        "decay",
     }
     for chapter in CHAPTERS:
         assert bool(trained & set(notebook_defaults(chapter))) == (chapter[1] in "26")

@@ -126,11 +126,29 @@ def test_extra_images_are_trained_on_and_called_each_epoch():
     assert inverted.mean() > 0.6
 
 
+def test_the_learning_rate_falls_along_half_a_cosine():
+    x, y = blobs()
+    rates, model = [], small_network()
+
+    def rate(model):
+        optimizer, _ = gradients.compiled(model).trainers[TRAINING["learning_rate"]]
+        rates.append(float(optimizer.learning_rate.numpy()))
+        return {}
+
+    steady = training.train(model, x, y, after_epoch=rate, **TRAINING)
+    falling = training.train(small_network(), x, y, after_epoch=rate, decay=True, **TRAINING)
+    again = training.train(model, x, y, after_epoch=rate, **TRAINING)
+    along = [0.01, 0.01 * (1 + 0.5**0.5) / 2, 0.005, 0.01 * (1 - 0.5**0.5) / 2]
+    assert rates == pytest.approx([*[0.01] * 4, *along, *[0.01] * 4])
+    assert falling["loss"] != steady["loss"]
+    assert again["loss"][0] < steady["loss"][0]
+
+
 def test_an_interrupted_training_resumes_to_the_same_result(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "CHECKPOINT_INTERVAL", 0.0)
     x, y = blobs()
     whole = small_network()
-    expected = training.train(whole, x, y, **TRAINING)
+    expected = training.train(whole, x, y, decay=True, **TRAINING)
 
     class Killed(Exception):
         pass
@@ -145,11 +163,13 @@ def test_an_interrupted_training_resumes_to_the_same_result(tmp_path, monkeypatc
 
     folder = tmp_path / "checkpoint"
     with pytest.raises(Killed):
-        training.train(small_network(), x, y, after_epoch=kill, checkpoint=folder, **TRAINING)
+        training.train(
+            small_network(), x, y, after_epoch=kill, checkpoint=folder, decay=True, **TRAINING
+        )
     epochs = []
     model = small_network(seed=9)  # whatever a new process would start from
     history = training.train(
-        model, x, y, checkpoint=folder, **TRAINING,
+        model, x, y, checkpoint=folder, decay=True, **TRAINING,
         after_epoch=lambda model: epochs.append(1) or {},
     )  # fmt: skip
     assert len(epochs) == 2

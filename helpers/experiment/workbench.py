@@ -18,7 +18,9 @@ from helpers.experiment.subjects import Images, Subject, pieces_of
 from helpers.models import gradients
 from helpers.parameters import Parameters
 
-TRAINING = ("epochs", "batch_size", "learning_rate", "patience", "validation_fraction", "augment")
+TRAINING = (
+    "epochs", "batch_size", "learning_rate", "patience", "validation_fraction", "augment", "decay",
+)  # fmt: skip
 MODELS_KEPT = 8  # in the memory of a worker
 
 

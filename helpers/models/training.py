@@ -179,6 +179,7 @@ def train(
     watch: Callable[[keras.Model, np.ndarray, np.ndarray], float] | None = None,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
     augment: bool = False,
+    decay: bool = False,
     after_epoch: Callable[[keras.Model], dict[str, float]] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     checkpoint: Path | None = None,
@@ -213,6 +214,9 @@ def train(
     augment
         Flip and shift each batch's images at random (:func:`flipped_and_shifted`), the validation
         images never.
+    decay
+        Lower the learning rate from epoch to epoch, along half a cosine that would reach zero after
+        the last (Loshchilov & Hutter 2017, arXiv 1608.03983, without restarts).
     after_epoch
         Called after each epoch with the model; the numbers it returns join the history.
     callbacks
@@ -258,6 +262,8 @@ def train(
                 break
             told.on_epoch_begin(epoch)
             _seed_dropout(model, seed, epoch)
+            share = (1 + np.cos(np.pi * epoch / epochs)) / 2 if decay else 1.0
+            optimizer.learning_rate.assign(learning_rate * share)
             order = np.random.default_rng([seed, 2, epoch]).permutation(len(y_fit))
             changed = partial(flipped_and_shifted, seed=(seed, 10, epoch)) if augment else None
             more = extra(model, epoch) if extra else None
