@@ -109,7 +109,7 @@ def slider(
         min=0, max=largest, step=largest / 100, readout_format=".3f", description="ε",
         continuous_update=False,
     )  # fmt: skip
-    picture, before = Picture(format="png"), f"before: {answer(x)}"
+    picture, before = Picture(format="png", width=480), f"before: {answer(x)}"
 
     def draw(_=None) -> None:
         size = {"epsilon": epsilon.value}
