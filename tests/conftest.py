@@ -29,6 +29,14 @@ def built(built_once, tmp_path) -> Sandbox:
 
 
 @pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """Set up an experiment for tests that only ask it: what they share is made once."""
+    from small_experiment import experiment  # with TensorFlow
+
+    return experiment(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(scope="session")
 def quick_build() -> tuple[Path, subprocess.CompletedProcess]:
     """The quick build where users have it: what is there already is reused, and then tested."""
     project = Path(__file__).resolve().parents[1]

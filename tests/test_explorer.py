@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
-from small_experiment import experiment
 
 from helpers.evaluation.records import Records
 from helpers.experiment.scores import Scores
@@ -25,20 +24,20 @@ GRID = (0.0, 0.1, 0.2)
 
 
 @pytest.fixture(scope="module")
-def scored(tmp_path_factory):
+def scored(small, tmp_path_factory):
     """A chapter's scores of the original model and of an ensemble, as chapters 03 and 04 make them."""
-    folder = tmp_path_factory.mktemp("explorer")
-    made = experiment(folder)
-    scores = Scores(made, Records(folder, "03_attacks", "bars", {"seed": 0}))
-    original, ensemble = made.original(), made.ensemble(made.members())
+    scores = Scores(
+        small, Records(tmp_path_factory.mktemp("explorer"), "03_attacks", "bars", {"seed": 0})
+    )
+    original, ensemble = small.original(), small.ensemble(small.members())
     for subject in (original, ensemble):
-        scores.score(subject, made.clean())
+        scores.score(subject, small.clean())
         for attack in EXPLORED:
-            scores.score(subject, made.attacked(attack, subject))
+            scores.score(subject, small.attacked(attack, subject))
     for attack in ("fgsm", "bim"):
         scores.sweep(original, attack, GRID)
         scores.sweep(ensemble, attack, GRID, original)
-    return made, scores.records.all, original, ensemble
+    return small, scores.records.all, original, ensemble
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from small_experiment import experiment
 
 from helpers.evaluation.record import select
 from helpers.evaluation.records import Records
@@ -11,13 +10,11 @@ from helpers.experiment.scores import Scores
 
 
 @pytest.fixture(scope="module")
-def climbed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("ladder")
-    made = experiment(folder)
-    records = Records(folder, "04_ensembles", "digits", {"seed": 0})
+def climbed(small, tmp_path_factory):
+    records = Records(tmp_path_factory.mktemp("ladder"), "04_ensembles", "digits", {"seed": 0})
     rungs = ladder.climb(
-        Scores(made, records), "fgsm", original=made.original(), members=made.members(2),
-        rivals=made.members(1, team=2), attacked=1,
+        Scores(small, records), "fgsm", original=small.original(), members=small.members(2),
+        rivals=small.members(1, team=2), attacked=1,
     )  # fmt: skip
     return rungs, records.all
 
