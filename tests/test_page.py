@@ -10,7 +10,7 @@ from helpers.findings.claims import judge_all, read_claims
 from helpers.findings.verdicts import ABSENT, UNDECIDED, Estimate
 from helpers.profiles import Run
 from helpers.report import drawings, glossary
-from helpers.report.cards import cards
+from helpers.report.cards import Card
 from helpers.report.chapters import Chapter
 from helpers.report.front import pictures
 from helpers.report.merge import merge
@@ -94,7 +94,7 @@ def test_claims_are_short():
 
 
 def test_a_card_says_why_and_is_not_long():
-    for card in cards(judge_all([*bagging(ensemble=0.6, itself=0.3), *retraining(), BIM])):
+    for card in map(Card, judge_all([*bagging(ensemble=0.6, itself=0.3), *retraining(), BIM])):
         assert card.why.endswith(".")
         lines = [card.claim.short, card.why, f"{card.claim.quote} {card.claim.where}"]
         assert sum(-(-len(text) // SCREEN) for text in lines) < 10, card.claim.name

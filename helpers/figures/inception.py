@@ -118,13 +118,12 @@ def inception_diagram(model: keras.Model) -> Figure:
         If the model holds no InceptionV3.
     """
     bodies = [layer for layer in model.layers if isinstance(layer, keras.Model)]
-    body = bodies[0] if bodies else model
-    blocks = inception_blocks(body)
+    blocks = inception_blocks(bodies[0]) if bodies else []
     if not blocks:
         raise ValueError(
             f"the model {model.name!r} holds no InceptionV3: no layers mixed0, mixed1 ..."
         )
-    rows = _overview(model, body, blocks)
+    rows = _overview(model, bodies[0], blocks)
     lines = max(len(blocks[0].branches), 2)
     height = 0.95 * len(rows) + 0.62 * lines + 0.75
     figure, axes = canvas(9.4, height)
@@ -145,12 +144,8 @@ def _overview(model: keras.Model, body: keras.Model, blocks: list[Block]) -> lis
     def plain(layer: keras.Layer, name: str) -> _Part:
         return _Part(f"{name}\n{_times(layer.output.shape[1:])}", DATA)
 
-    before, after = [], []
-    if body is not model:
-        place = model.layers.index(body)
-        before, after = model.layers[:place], model.layers[place + 1 :]
-    else:
-        before = body.layers[:1]
+    place = model.layers.index(body)
+    before, after = model.layers[:place], model.layers[place + 1 :]
     first = [plain(layer, type(layer).__name__.lower()) for layer in before[1:]]
     stem = _steps(blocks[0].start, body.layers[0])
     convolutions = sum(step.startswith("conv") for step in stem)

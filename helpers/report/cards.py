@@ -133,11 +133,6 @@ class Card:
                     yield *row, numbers
 
 
-def cards(verdicts: Sequence[Verdict]) -> list[Card]:
-    """Make a card of each judged claim."""
-    return [Card(verdict) for verdict in verdicts]
-
-
 def _numbers(reading: Reading) -> tuple[Estimate, ...]:
     """List what a reading rests on, every number once; of those at one ε, the ones that turn."""
     found = []

@@ -6,10 +6,16 @@ import os
 from typing import Any
 
 from helpers import paths
+from helpers.experiment.provenance import git
 from helpers.parameters import ParameterError
 from helpers.report import stamps
 from helpers.report.output import FORMAT, Output, is_foreign, is_slug, load, read_manifest
-from helpers.report.sources import source_names
+
+# What is the project's own where there is no git to ask, and beside what it knows.
+KNOWN = (
+    ".ci", ".devcontainer", ".git", ".github", ".venv", "benchmarks", "data", "docker", "docs",
+    "helpers", "notebooks", "profiles", "reports", "scripts", "tests",
+)  # fmt: skip
 
 
 def earlier_build(output: Output, profile: str) -> dict[str, Any] | None:
@@ -48,6 +54,12 @@ def earlier_build(output: Output, profile: str) -> dict[str, Any] | None:
     }
 
 
+def _source_names() -> set[str]:
+    """Name what lies at the top of the project and is part of it; ``build`` never is."""
+    tracked = (git("ls-files", "-z") or "").split("\0")
+    return {*KNOWN, *(name.partition("/")[0] for name in tracked)} - {"", "build"}
+
+
 def check_folder(output: Output, profile: str, *, fresh: bool) -> None:
     """Refuse an output folder that cannot be written, or that is not a build's own.
 
@@ -69,7 +81,7 @@ def check_folder(output: Output, profile: str, *, fresh: bool) -> None:
                 f"--output {folder}: a folder was expected, but {path} is a file; "
                 "choose another name, or move that file away"
             )
-    for name in sorted(source_names()):
+    for name in sorted(_source_names()):
         if folder.is_relative_to((paths.PROJECT / name).resolve()):
             raise ParameterError(
                 f"--output {folder}: {name}/ holds the project's sources; "

@@ -19,7 +19,7 @@ from helpers.findings import headlines
 from helpers.findings.evidence import Evidence
 from helpers.findings.verdicts import Verdict
 from helpers.report import drawings
-from helpers.report.cards import Card, cards
+from helpers.report.cards import Card
 from helpers.rounding import percent
 
 UNVERIFIED = "a re-encoded copy, not byte-identical to the official files"
@@ -63,7 +63,7 @@ def front(
         takeaways=headlines.headlines(records, verdicts),
         charts=charts,
         pictures=pictures(records),
-        cards=cards(verdicts),
+        cards=[*map(Card, verdicts)],
         cast=[
             (DATASETS[name].title, DATASETS[DATASETS[name].stands_in_for].title)
             for name in status
