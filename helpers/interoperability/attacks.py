@@ -20,11 +20,11 @@ from art.attacks import EvasionAttack  # isort: skip
 from art.estimators import BaseEstimator  # isort: skip
 from art.estimators.classification import ClassGradientsMixin, ClassifierMixin  # isort: skip
 
-# Parameters of the functions that `_Ours` gives, and one that is no value.
+# Parameters of the functions that `OurAttack` gives, and one that is no value.
 SET_HERE = ("targets", "targeted", "progress", "direction")
 
 
-class _Ours(EvasionAttack):
+class OurAttack(EvasionAttack):
     """An attack of this library on a classifier of ART.
 
     Parameters
@@ -138,25 +138,25 @@ class _Ours(EvasionAttack):
         return {"targeted": self.targeted}
 
 
-class FGSM(_Ours):
+class FGSM(OurAttack):
     """:func:`helpers.attacks.fgsm` on a classifier of ART."""
 
     function = staticmethod(fgsm)
 
 
-class BIM(_Ours):
+class BIM(OurAttack):
     """:func:`helpers.attacks.bim` on a classifier of ART."""
 
     function = staticmethod(bim)
 
 
-class PGD(_Ours):
+class PGD(OurAttack):
     """:func:`helpers.attacks.pgd` on a classifier of ART."""
 
     function = staticmethod(pgd)
 
 
-class AutoPGD(_Ours):
+class AutoPGD(OurAttack):
     """:func:`helpers.attacks.auto_pgd` on a classifier of ART; untargeted."""
 
     function = staticmethod(auto_pgd)
@@ -170,7 +170,7 @@ class AutoPGD(_Ours):
         return {}
 
 
-class LBFGS(_Ours):
+class LBFGS(OurAttack):
     """:func:`helpers.attacks.lbfgs` on a classifier of ART: in batches, with its search on c."""
 
     function = staticmethod(lbfgs)
