@@ -116,7 +116,7 @@ class Chapter:
     @cached_property
     def found(self) -> list[Record]:
         """All records in the output folder, of all chapters, with what was measured image by image."""
-        return read_records(self.p.output_path, arrays=True)
+        return read_records(self.p.output_path)
 
     @property
     def _dataset(self) -> str | None:

@@ -64,7 +64,7 @@ def test_a_program_that_is_no_browser_is_passed_over(tmp_path, monkeypatch):
         assert start_browser(playwright) is None
 
 
-@pytest.mark.parametrize(("width", "scheme"), SETTINGS)
+@pytest.mark.parametrize(("width", "scheme"), SETTINGS[::3])
 def test_a_good_page_has_no_problems(browser, tmp_path, width, scheme):
     (tmp_path / "page.html").write_text(GOOD)
     with visit(browser, tmp_path / "page.html", width=width, scheme=scheme) as opened:

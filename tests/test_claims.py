@@ -536,7 +536,7 @@ PUBLISHED = {
 def test_the_published_records_give_the_published_verdicts():
     """The first edition's run: one training of each model, and one ε."""
     (folder,) = (p.parent for p in (paths.PROJECT / "reports").glob("*/records"))
-    verdicts = judge_all(read_records(folder, arrays=True))
+    verdicts = judge_all(read_records(folder))
     found = {words: [v.claim.name for v in verdicts if v.verdict == words] for words in PUBLISHED}
     assert found == PUBLISHED
 
@@ -548,7 +548,7 @@ DECIDED_BY_QUICK = {*CLAIMS} - {"C6", "C7", "C18"}
 @pytest.mark.slow
 def test_the_quick_build_decides_what_it_can(quick_build):
     folder: Path = quick_build[0]
-    verdicts = judge_all(read_records(folder, arrays=True))
+    verdicts = judge_all(read_records(folder))
     assert {v.claim.name for v in verdicts if v.verdict != ABSENT} == DECIDED_BY_QUICK
     # Each test has a part for each data set: a field renamed in one chapter would silence some.
     # (What stands against defences is attacked on digits only.)

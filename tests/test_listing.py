@@ -180,6 +180,7 @@ def test_every_seed_of_a_retraining_is_a_piece_of_the_plan(tmp_path):
     assert by_seed[1] < by_seed[0]
 
 
+@pytest.mark.slow
 def test_pieces_are_made_without_notebooks_and_found_by_them(tmp_path):
     """As `--pieces` makes them, a notebook's experiment finds them: it makes nothing more."""
     values = ("epochs=1", "n_train=100", "n_test=20", "n_seeds=2")

@@ -34,7 +34,7 @@ def test_a_record_comes_back_from_disk(tmp_path):
     assert made.values["low"] < made.values["accuracy"] == 0.75 < made.values["high"]
     assert read_records(tmp_path) == []
     writer.write()
-    (read,) = read_records(tmp_path, arrays=True)
+    (read,) = read_records(tmp_path)
     assert (read.values, read.parameters, read.seed) == (made.values, made.parameters, 7)
     assert (read.model, read.made_on, read.attack) == (ENSEMBLE, MEMBER, "fgsm")
     np.testing.assert_array_equal(read.arrays["correct"], [True, True, False, True])
@@ -152,7 +152,7 @@ def test_damaged_records_are_named(tmp_path, ending, content):
     writer.write()
     writer.table.with_suffix(f".{ending}").write_bytes(content)
     with pytest.raises(ValueError, match=writer.table.stem):
-        read_records(tmp_path, arrays=True)
+        read_records(tmp_path)
 
 
 def test_no_records_are_no_error(tmp_path):

@@ -197,7 +197,7 @@ def _value(cell: str) -> Any:
         return cell or None
 
 
-def read_records(output: Path, *, arrays: bool = False) -> list[Record]:
+def read_records(output: Path) -> list[Record]:
     """Read the records of a build or of notebooks run by hand, sorted by file.
 
     Of several runs of a chapter on a data set, with other parameters each, the newest counts.
@@ -206,8 +206,6 @@ def read_records(output: Path, *, arrays: bool = False) -> list[Record]:
     ----------
     output
         The folder that holds ``records``.
-    arrays
-        Whether to read what was measured image by image too.
 
     Raises
     ------
@@ -221,7 +219,7 @@ def read_records(output: Path, *, arrays: bool = False) -> list[Record]:
         newest[table.stem.rpartition("-")[0]] = table
     found: list[Record] = []
     for table in sorted(newest.values()):
-        found += read_table(table, arrays=arrays)
+        found += read_table(table)
     return found
 
 
@@ -240,8 +238,8 @@ def told(found: list[Record], output: Path) -> str:
     )
 
 
-def read_table(table: Path, *, arrays: bool = False) -> list[Record]:
-    """Read one run's records; as :func:`read_records`."""
+def read_table(table: Path, *, arrays: bool = True) -> list[Record]:
+    """Read one run's records; with `arrays`, what was measured image by image too."""
     try:
         with table.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, strict=True)

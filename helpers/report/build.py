@@ -120,7 +120,7 @@ def stitch_page(job: Job, record: dict[str, Any], failures: dict[str, ChapterFai
     if problems:
         job.output.rejected.unlink(missing_ok=True)
         return problems
-    records = read_records(job.output.folder, arrays=True)
+    records = read_records(job.output.folder)
     html = stitch.build_page(parts, record, absent, records, job.output.folder)
     whole = not failures and not absent
     whole = whole and {part.run.chapter for part in parts} >= set(CHAPTERS)

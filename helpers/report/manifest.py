@@ -107,7 +107,7 @@ def datasets(output: Output, runs: Iterable[Run]) -> list[dict[str, Any]]:
     for run in runs:
         records = []
         with contextlib.suppress(ValueError):  # missing, or damaged: its run will be made again
-            records = read_table(output.records(run))
+            records = read_table(output.records(run), arrays=False)
         for record in select(records, quantity="data"):
             names = ("label", "status", "digest", "n_train", "n_test")
             kept = {"name": record.dataset} | {key: record.values.get(key) for key in names}

@@ -60,7 +60,7 @@ def read_build(folder: Path) -> Build:
         raise ParameterError(
             f"--compare {folder}: {problem}; give the folders of two builds{_known()}"
         )
-    records = read_records(output.folder, arrays=True)
+    records = read_records(output.folder)
     test_sets = {
         (r.chapter, r.dataset): (r.values["digest"], r.values["n_test"])
         for r in select(records, quantity="data")

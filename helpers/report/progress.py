@@ -104,12 +104,12 @@ class Progress:
             self.past[name] = self.measured[name] = seconds
             self.say(f"{self._head(name)}  {outcome} after {duration(seconds)}")
 
-    def skip(self, name: str, text: str) -> None:
-        """A run is not executed."""
+    def skip(self, name: str) -> None:
+        """A run is not executed: what is there of it is reused."""
         with self._lock:
             self.left.remove(name)
             self.past[name] = 0.0
-            self.say(f"{self._head(name)}  {text}")
+            self.say(f"{self._head(name)}  reused")
 
     def close(self) -> None:
         """Stop the live line."""

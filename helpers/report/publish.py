@@ -161,7 +161,7 @@ def with_results(text: str, table: str) -> str:
 
 def results(folder: Path) -> str:
     """Write the README's results from the records of a published build, as Markdown."""
-    records = read_records(folder, arrays=True)
+    records = read_records(folder)
     manifest = read_manifest(Output(folder))
     lines = [
         "",

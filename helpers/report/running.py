@@ -92,7 +92,7 @@ def _one(job: Job, run: Run, progress: Progress, stopping: Event) -> Ended:
     """Run or reuse one run."""
     causes = job.outdated(run)
     if causes == []:
-        progress.skip(run.name, "reused")
+        progress.skip(run.name)
         return Ended(run, "reused", stamps.read(job.output, run.slug))
     job.output.page.unlink(missing_ok=True)  # it would no longer be this build's
     progress.start(run.name, "runs" + ("" if causes is None else f" again, {why(causes)}"))
