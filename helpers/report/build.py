@@ -72,9 +72,8 @@ def _execute_all(
             past[run.name] = 0.0
         elif run.name in expected and (causes is None or "parameters" in causes):
             past.pop(run.name, None)  # a replay, or other values, took another time
-    width = max(job.at_once, 1)
-    progress = Progress([run.name for run in runs], past, stream, expected, width)
-    all_ended = (running.side_by_side if width > 1 else running.one_after_the_other)(job, progress)
+    progress = Progress([run.name for run in runs], past, stream, expected, job.at_once)
+    all_ended = running.side_by_side(job, progress)
     with contextlib.closing(progress), contextlib.closing(all_ended):
         for ended in all_ended:
             run, entry = ended.run, ended.entry

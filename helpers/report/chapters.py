@@ -99,7 +99,10 @@ class ChapterExporter(HTMLExporter):
         renderer = _Renderer(
             escape=False, attachments=cell.get("attachments", {}), exclude_anchor_links=True
         )
-        return MarkdownWithMath(renderer=renderer).render(source)
+        try:
+            return MarkdownWithMath(renderer=renderer).render(source)
+        except mathml.FormulaError as error:
+            raise mathml.FormulaError(f"{cell['metadata']['place']}: {error}") from None
 
 
 @cache
@@ -210,11 +213,7 @@ def read_chapter(run: Run, notebook: Path) -> Chapter:
     content = nbformat.read(notebook, as_version=4)
     for place, cell in enumerate(content.cells, start=1):
         cell.id = f"{run.chapter}-{place}"[-64:]  # notebooks made from one another share cell ids
-        if cell.cell_type == "markdown":
-            try:  # once more below, but only here is it known which cell it is
-                MarkdownWithMath(renderer=_Renderer(escape=False)).render(cell.source)
-            except mathml.FormulaError as error:
-                raise mathml.FormulaError(f"{run.name}, cell {place}: {error}") from None
+        cell.metadata["place"] = f"{run.name}, cell {place}"
     content.metadata.pop("widgets", None)
     fragment, _ = _exporter().from_notebook_node(content)
     soup = BeautifulSoup(fragment, "html.parser")

@@ -1,4 +1,4 @@
-"""Runs of a build: one after the other, or side by side, and the workers that they make pieces on."""
+"""Runs of a build, side by side, and the workers that they make pieces on."""
 
 from __future__ import annotations
 
@@ -113,16 +113,8 @@ def _one(job: Job, run: Run, progress: Progress, stopping: Event) -> Ended:
         return Ended(run, "failed", entry, failure)
 
 
-def one_after_the_other(job: Job, progress: Progress) -> Iterator[Ended]:
-    for run in job.runs():
-        ended = _one(job, run, progress, Event())
-        yield ended
-        if ended.failure and not job.keep_going:
-            return
-
-
 def side_by_side(job: Job, progress: Progress) -> Iterator[Ended]:
-    """Run some at once, the findings when all others have ended; after a failure, begin no more."""
+    """Run as many at once as the job says, the findings last; after a failure, begin no more."""
     stopping, left, under_way = Event(), job.runs(), dict[Future[Ended], Run]()
     pool = ThreadPoolExecutor(job.at_once)
     try:
