@@ -21,6 +21,7 @@ import psutil
 import pytest
 from bs4 import BeautifulSoup
 from small_project import in_place_of_the_real_one
+from test_looks import luminance
 
 from helpers.evaluation.model_id import ORIGINAL
 from helpers.evaluation.record import plain, select
@@ -450,12 +451,6 @@ def test_everything_of_a_build_is_in_its_folder(built_once):
     }
     assert "epoch 1/10" in (sandbox.output / "logs" / "02_models-digits.log").read_text()
     assert {path.name for path in (sandbox.root / "build").iterdir()} == {"quick"}
-
-
-def luminance(colour: str) -> float:
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-    return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])

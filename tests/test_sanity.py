@@ -4,15 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from some_records import MEMBER, RETRAINED, ensemble_of
 
 from helpers.evaluation import sanity
-from helpers.evaluation.model_id import ORIGINAL, ModelId
+from helpers.evaluation.model_id import ORIGINAL
 from helpers.evaluation.records import Records
 
 N, CLASSES = 40, 10
-MEMBER = ModelId(kind="member", member=1)
-ENSEMBLE = ModelId(kind="ensemble", n_members=2, combine="probabilities")
-RETRAINED = ModelId(kind="original", retrained_on="fgsm", regenerate="epoch")
+ENSEMBLE = ensemble_of(2)
 
 
 @pytest.fixture
