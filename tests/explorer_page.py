@@ -53,9 +53,7 @@ def write_page(path: Path) -> Path:
         block("digits", (4, 4, 1), "ensemble of 2", original, [0.0, 0.05, 0.1]),
         block("shapes", (4, 4, 3), original, original, [0.0, 0.2]),
     ]
-    figures = [
-        f'<figure class="explored"><ul>{gallery_of(b)}</ul>{as_script(b)}</figure>' for b in blocks
-    ]
+    figures = [f'<figure class="explored">{gallery_of(b)}{as_script(b)}</figure>' for b in blocks]
     found = explorer.collect(
         [("03_attacks-digits", BeautifulSoup("".join(figures), "html.parser"))]
     )

@@ -471,7 +471,7 @@ def test_what_is_missing_is_said():
     assert "lacks 3 trainings (here 1)" in verdict("C11", records).parts[0].numbers
     records = [r for r in gains(0.6, 0.4, 0.2) if r.parameters.get("epsilon") != 0.2]
     told = verdict("C10", records).parts[0].numbers
-    assert "2 ε at which the attack is neither idle nor total (here 0.1)" in told
+    assert "2 usable ε (here 0.1)" in told
 
 
 def test_more_claims_ask_for_more_evidence():
@@ -511,7 +511,7 @@ def test_a_model_of_ones_own_is_not_judged_as_the_reports():
 def test_examples_of_the_first_epoch_are_those_of_the_original_model(name):
     for best in (1, 2):
         records = [*(cleaner(0.02) if name == "C8" else defended(0.2, 0.2)), history("bim", best)]
-        said = "for BIM of the original model only" in verdict(name, records).parts[0].numbers
+        said = "(first epoch of BIM kept)" in verdict(name, records).parts[0].numbers
         assert said == (best == 1)
 
 

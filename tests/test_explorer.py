@@ -110,7 +110,7 @@ def test_images_are_those_of_the_experiment_and_rows_say_which_were_attacked(sco
 def test_the_gallery_shows_each_attack_that_was_made_on_an_image(blocks):
     gallery = BeautifulSoup(gallery_of(blocks[0]), "html.parser")
     lbfgs = len(blocks[0]["attacked"][2]["rows"])
-    assert len(gallery.select("li img[alt]")) == 3 * len(blocks[0]["images"]) + lbfgs
+    assert len(gallery.select("td img[alt]")) == 3 * len(blocks[0]["images"]) + lbfgs
 
 
 def test_nothing_in_the_data_ends_their_block():
@@ -120,9 +120,7 @@ def test_nothing_in_the_data_ends_their_block():
 
 
 def figure(data):
-    return (
-        f'<p>Text.</p><figure class="explored"><ul class="images"></ul>{as_script(data)}</figure>'
-    )
+    return f'<p>Text.</p><figure class="explored"><table></table>{as_script(data)}</figure>'
 
 
 def test_the_page_keeps_each_image_once_and_a_link_in_its_place(blocks):

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 EXPLORED = ("fgsm", "bim", "lbfgs")
 DOZEN = 12
 NUMBERS = 50_000  # in all clean images at most: a dozen of 32 x 32 x 3, four of 64 x 64 x 3
-CELL = "display: inline-block; width: 5.2rem; padding-right: 0.5rem; vertical-align: top"
 
 
 def chosen(y: np.ndarray, first: np.ndarray, shape: Sequence[int]) -> np.ndarray:
@@ -206,33 +205,34 @@ def gallery_of(data: dict[str, Any]) -> str:
         columns[series["label"]] = dict(
             zip(rows, zip(images, series["shares"][stop], strict=True), strict=True)
         )
-    items = []
-    for number, image in enumerate(data["images"]):
-        right = html.escape(data["classes"][image["y"]])
-        cells = "".join(
-            _cell(label, *column[number], data["classes"])
+    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in ("", *columns))
+    rows = "".join(
+        f'<tr><th scope="row">{html.escape(data["classes"][image["y"]])}</th>'
+        + "".join(
+            _cell(label, *column[number], data["classes"]) if number in column else "<td></td>"
             for label, column in columns.items()
-            if number in column
         )
-        items.append(f"<li><b>{right}</b>{cells}</li>")
+        + "</tr>"
+        for number, image in enumerate(data["images"])
+    )
     sentence = (
-        f"{n} test images of {data['label']}: the right answer, and those of the {model} before and "
-        f"after attacks made on it; ε = {data['epsilon']:g}."
+        f"Test images of {data['label']} and the answers of the {model}, before and after attacks made "
+        f"on it; ε = {data['epsilon']:g}."
     )
     return (
-        f'<figcaption>{html.escape(sentence)}</figcaption><ul class="images">{"".join(items)}</ul>'
+        f'<figcaption>{html.escape(sentence)}</figcaption><table class="images">'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     )
 
 
 def _cell(label: str, image: np.ndarray, shares: list[int], classes: list[str]) -> str:
     best = int(np.argmax(shares))
-    seen = html.escape(f"{classes[best]} ({shares[best] / 10:.0f}\N{NO-BREAK SPACE}%)")
+    seen = html.escape(classes[best])
     shown = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).convert("RGB")
     return (
-        f'<span style="{CELL}"><img '
-        'width="56" height="56" style="image-rendering: pixelated; display: block" '
-        f'alt="{label}: seen as {seen}" src="data:image/webp;base64,{webp(shown)}">'
-        f"{label}: {seen}</span>"
+        '<td><img width="56" height="56" style="image-rendering: pixelated; display: block" '
+        f'alt="{label}: seen as {seen} ({shares[best] / 10:.0f}\N{NO-BREAK SPACE}%)" '
+        f'src="data:image/webp;base64,{webp(shown)}">{seen}</td>'
     )
 
 

@@ -14,11 +14,10 @@ from helpers.data.dataset import Dataset
 from helpers.evaluation.effects import crossed
 from helpers.evaluation.model_id import ModelId
 from helpers.evaluation.record import WORST_RUNG, Record, on_itself, plain, select
-from helpers.evaluation.statistics import mcnemar
 from helpers.figures.looks import attacks_of, called
 from helpers.findings.headlines import place_of
-from helpers.findings.verdicts import gap, points, same_images, share
-from helpers.rounding import percent, rounded
+from helpers.findings.verdicts import gap, points, share
+from helpers.rounding import rounded
 
 
 def class_table(class_names: Sequence[str]) -> pd.DataFrame:
@@ -101,8 +100,7 @@ def gain_table(after: Sequence[Record], before: Sequence[Record]) -> pd.DataFram
     Returns
     -------
     frame
-        Columns Attack, before, after (percent with intervals), gain (points with interval) and, where
-        both tell of the same images, McNemar's p.
+        Columns Attack, before, after (percent with intervals) and gain (points with interval).
     """
     attacks = attacks_of({"after": after, "before": before})
     old, new = ({record.attack: record for record in found} for found in (before, after))
@@ -112,17 +110,10 @@ def gain_table(after: Sequence[Record], before: Sequence[Record]) -> pd.DataFram
             "before": share(old[attack]),
             "after": share(new[attack]),
             "gain in points": points(gap(new[attack], old[attack])),
-            "McNemar's p": _p_value(new[attack], old[attack]),
         }
         for attack in attacks
         if attack in old and attack in new
     )
-
-
-def _p_value(a: Record, b: Record) -> float | None:
-    if not same_images(a, b):
-        return None
-    return mcnemar(a.arrays["correct"], b.arrays["correct"])
 
 
 # What a mean over images is called, by its name in the records.
@@ -172,7 +163,7 @@ def training_table(histories: Mapping[Any, Mapping[str, Sequence[float]]]) -> pd
             "Model": str(name),
             "epochs": len(history["loss"]),
             "best epoch": int(history["best_epoch"][0]),
-            "validation accuracy": _last_best(history),
+            "validation (%)": _last_best(history),
             "processor seconds": round(history["seconds"][0]),
         }
         for name, history in histories.items()
@@ -181,7 +172,7 @@ def training_table(histories: Mapping[Any, Mapping[str, Sequence[float]]]) -> pd
 
 def _last_best(history: Mapping[str, Sequence[float]]) -> str | None:
     found = history.get("val_accuracy")
-    return percent(found[int(history["best_epoch"][0]) - 1]) if found else None
+    return rounded(100 * found[int(history["best_epoch"][0]) - 1]) if found else None
 
 
 def repeat_table(records: Sequence[Record]) -> pd.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -36,7 +38,7 @@ def check_table(checks: Sequence[Check]) -> pd.DataFrame:
             "Sign of a broken evaluation": check.name,
             "looked for": check.compared,
             "found": len(check.warnings),
-            "where": "; ".join(check.warnings),
+            "where": "; ".join(_together(check.warnings)),
             "what it means": EXPLAINED[check.name] if check.warnings else "",
         }
         for check in checks
@@ -46,31 +48,60 @@ def check_table(checks: Sequence[Check]) -> pd.DataFrame:
     return frame if found else frame.drop(columns=["where", "what it means"], errors="ignore")
 
 
+def _together(warnings: Sequence[str]) -> list[str]:
+    """Join warnings that differ in their numbers only: ``member 1: 5.0%, 7.0% ...``."""
+    alike: dict[str, list[list[str]]] = {}
+    for text in warnings:
+        alike.setdefault(re.sub(r"\d[\d.]*", "#", text), []).append(text.split())
+    return [
+        " ".join(", ".join(dict.fromkeys(words)) for words in zip(*texts, strict=True))
+        for texts in alike.values()
+    ]
+
+
 def sanity_table(records: Sequence[Record]) -> pd.DataFrame:
-    """Sum up the recorded sanity checks, a row for each chapter and data set."""
+    """Sum up the recorded checks: a row for each chapter and data set with signs, one for the rest.
+
+    What the signs mean, and their numbers, stand in the chapter's own table.
+    """
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for record in select(records, quantity="sanity"):
         place = record.chapter, record.dataset
-        row = rows.setdefault(place, {"compared": 0, "warnings": [], "found": 0})
+        row = rows.setdefault(place, {"compared": 0, "warnings": []})
         row["compared"] += record.values["compared"]
         name = record.parameters["check"]
-        told = [f"{name}: {text}" for text in record.values["warnings"]]
-        row["warnings"] += [*told, f"({EXPLAINED[name]})"] if told else []
-        row["found"] += len(told)
+        row["warnings"] += [f"{name}: {_subject(text)}" for text in record.values["warnings"]]
+    signs = {place: row for place, row in sorted(rows.items()) if row["warnings"]}
+    found = [(*place, row["compared"], row["warnings"]) for place, row in signs.items()]
+    rest = sum(row["compared"] for row in rows.values() if not row["warnings"])
+    found += [("all others", "", rest, [])] if rest else []
     return pd.DataFrame(
         {
             "Chapter": chapter,
             "Data": dataset,
-            "compared": row["compared"],
-            "found": row["found"],
-            "signs of a broken evaluation": _places(row["compared"], row["warnings"]),
+            "compared": compared,
+            "found": len(warnings),
+            "signs of a broken evaluation": _places(warnings),
         }
-        for (chapter, dataset), row in sorted(rows.items())
+        for chapter, dataset, compared, warnings in found
     )
 
 
-def _places(compared: int, warnings: Sequence[str]) -> str:
-    return "; ".join(warnings) or ("none" if compared else "nothing to compare")
+def _subject(warning: str) -> str:
+    """What a warning is about, without its numbers: ``member 1 under FGSM``."""
+    return warning.partition(": ")[0]
+
+
+def _places(warnings: Sequence[str]) -> str:
+    """List warnings, those of one kind together: ``zero gradients: member 1 under FGSM (2 times)``."""
+    named: dict[str, Counter[str]] = {}
+    for warning in warnings:
+        name, _, subject = warning.partition(": ")
+        named.setdefault(name, Counter())[subject] += 1
+    return "; ".join(
+        f"{name}: {', '.join(f'{s} ({n} times)' if n > 1 else s for s, n in subjects.items())}"
+        for name, subjects in named.items()
+    )
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
@@ -145,19 +176,32 @@ def primary_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
 
 
 def power_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """List how likely primary comparisons are decided (:func:`helpers.findings.power.powers`)."""
+    """List how likely primary comparisons are decided (:func:`helpers.findings.power.powers`).
+
+    A row for each claim, with the least and the most of its comparisons.
+    """
+    by_claim: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        by_claim.setdefault(row["claim"], []).append(row)
     return pd.DataFrame(
         {
-            "Claim": row["claim"],
-            "Data": row["dataset"],
-            "smallest difference": f"{row['matters']:g}",
-            "images": row["images"],
-            "trainings": row["trainings"],
-            "power (%)": f"{100 * row['power']:.0f}",
-            "shown with 80 %": "–" if row["decides"] is None else f"{row['decides']:.1f}",
+            "Claim": claim,
+            "smallest difference": _span([row["matters"] for row in of_it], "g"),
+            "power (%)": _span([100 * row["power"] for row in of_it], ".0f"),
+            "shown with 80 %": _span([row["decides"] for row in of_it], ".1f"),
         }
-        for row in rows
+        for claim, of_it in by_claim.items()
     )
+
+
+def _span(values: Iterable[float | None], form: str) -> str:
+    """Write the least and the most of some values; a dash where one is None, beyond all of them."""
+    values = list(values)
+    known = sorted(v for v in values if v is not None)
+    ends = [f"{v:{form}}" for v in (*known[:1], *known[-1:])]
+    if None in values:
+        ends[1:] = ["–"]
+    return " to ".join(dict.fromkeys(ends))
 
 
 def literature_table(

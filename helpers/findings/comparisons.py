@@ -67,8 +67,8 @@ def _examples(evidence: Gathered, dataset: str, when: str) -> str:
     """Say when the examples of retraining were made, and what that came to."""
     histories = evidence.find("history", dataset=dataset)
     kept = [ATTACKS[a].label for a in ("fgsm", "bim") if reported.kept_first(histories, a, when)]
-    only = f", for {' and '.join(kept)} of the original model only, as the first epoch was kept"
-    return f"examples per {when}{only if kept else ''}"
+    which = f" (first epoch of {', '.join(kept)} kept)" if kept else ""
+    return f"examples per {when}{which}"
 
 
 def network_of(evidence: Gathered, dataset: str) -> str:
@@ -79,9 +79,8 @@ def network_of(evidence: Gathered, dataset: str) -> str:
         return "Inception of a size not recorded"
     sizes = about.values
     return (
-        f"Inception of width {sizes['width']:g} at {sizes['input_size']} pixels, trained on "
-        f"{sizes['n_train']:,} images of {sizes['n_classes']} classes, "
-        f"{clean[0].values['accuracy']:.1%} clean"
+        f"Inception of width {sizes['width']:g} at {sizes['input_size']} pixels, "
+        f"{sizes['n_train']:,} training images, {clean[0].values['accuracy']:.1%} clean"
     )
 
 
@@ -105,7 +104,7 @@ def lacks_of(
         missing.append(f"{least} {what} (here {effect.n_trainings})")
     if None not in epsilons and len(epsilons) < (least := test.get("epsilons", rules["epsilons"])):
         told = ", ".join(f"{e:g}" for e in epsilons)
-        missing.append(f"{least} ε at which the attack is neither idle nor total (here {told})")
+        missing.append(f"{least} usable ε (here {told})")
     return " and ".join(missing)
 
 

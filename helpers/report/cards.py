@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -24,7 +24,7 @@ from helpers.findings.verdicts import (
 from helpers.report import drawings
 
 HERE = re.compile(r" \(here [^)]*\)")  # what a run has of what a comparison needs
-EACH = ", ε = "  # in the label of a number at one ε
+AT_ONE = re.compile(r"(^|, )ε = ")  # in the label of a number at one ε
 MANY = 100  # times as many images: beyond, none will have them
 
 
@@ -116,43 +116,63 @@ class Card:
         )
 
     @property
-    def tables(self) -> Iterator[tuple[str, str, str, tuple[Estimate, ...]]]:
-        """Data set, verdict, way of comparing and numbers of each reading of each part.
+    def comparisons(self) -> list[tuple[str, list[str]]]:
+        """How things were compared, and for each data set what came out, on how much.
 
-        What `why` says is lacking is not said again. A number at one ε is there if it says the opposite
-        and the whole does not; all of them stand in the records and in the chapters.
+        What `why` says is lacking is not said again. Of a mean only the mean is there, unless at one ε
+        the opposite of the claim holds; all numbers stand in the records and in the chapters.
         """
-        said, why = set(), self.why
+        found: dict[str, list[str]] = {}
+        why = self.why
         for part in self.verdict.all_parts:
             for reading in part.readings:
-                verdict = "decides nothing" if part.secondary else reading.verdict
-                numbers = _numbers(reading)
-                row = title_of(part.dataset), verdict, _basis(reading, why, part.secondary)
-                if (*row, *map(written, numbers)) not in said:  # readings that lack the same
-                    said.add((*row, *map(written, numbers)))
-                    yield *row, numbers
+                how, _, details = reading.says.partition("; ")
+                told = _told(part, reading, details, why, self.verdict.verdict)
+                if told:
+                    how = f"shown only: {how}" if part.secondary else how
+                    found.setdefault(how[:1].upper() + how[1:], []).append(told)
+        return list(found.items())
 
 
-def _numbers(reading: Reading) -> tuple[Estimate, ...]:
-    """List what a reading rests on, every number once; of those at one ε, the ones that turn."""
+def _told(part: Part, reading: Reading, details: str, why: str, whole: str) -> str:
+    """Say what a reading found on its data: numbers, settings, chance of error, and what is missing."""
+    said_above = HERE.sub("", why)
+    numbers = _numbers(reading)
+    missing = [one for one in reading.lacks.split(" and ") if HERE.sub("", one) not in said_above]
+    missing = " and ".join(filter(None, missing))
+    lacks = [missing if reading.absent else f"lacks {missing}"] if missing else []
+    if not numbers and (part.secondary or not lacks):
+        return ""
+    name = title_of(part.dataset)
+    if not numbers:
+        return f"{name}: {lacks[0]}"
+    said = ", ".join(f"{label} {written(e)}".strip() for label, e in numbers)
+    about = [details, *map(_basis, reading.estimates), *lacks]
+    about = [] if part.secondary else list(filter(None, about))
+    turns = not part.secondary and reading.verdict not in (whole, UNDECIDED)
+    name = f"{name}, {reading.verdict}" if turns else name
+    basis = f" ({'; '.join(about)})" if about else ""
+    return f"{name}: {said} {numbers[0][1].unit}{basis}"
+
+
+def _numbers(reading: Reading) -> list[tuple[str, Estimate]]:
+    """List what a reading rests on: of what must all be so, each; of ε, those where it turns."""
     found = []
     for e in reading.estimates:
-        least = any(e.label.startswith(r.label) and written(e) == written(r) for r in e.rows)
-        found += [*([] if least else [e]), *e.rows]
-        found += [p for p in e.at if EACH not in p.label or (p.turned and not e.turned)]
-    return tuple(found)
+        # What a single mean is of stands in the criterion.
+        name = "" if len(reading.estimates) == 1 and e.label.startswith("mean") else e.label
+        found += [(row.label, row) for row in e.rows] or [(name, e)]
+        found += [
+            (p.label, p) for p in e.at if AT_ONE.search(p.label) and p.turned and not e.turned
+        ]
+    return found
 
 
-def _basis(reading: Reading, why: str, secondary: bool) -> str:
-    """Say how something was compared, on how much, with what chance of error, and what is missing."""
-    told = [reading.says]
-    for e in reading.estimates:
-        models = "one training" if e.n_trainings == 1 else f"{e.n_trainings} trainings"
-        told.append(f"{models}, {e.n_images:,} images")
-        told += [f"{_p(e.adjusted)} after Holm's correction"] if e.adjusted is not None else []
-    if reading.lacks and HERE.sub("", reading.lacks) not in HERE.sub("", why) and not secondary:
-        told.append(reading.lacks if reading.absent else f"lacks {reading.lacks}")
-    return "; ".join(filter(None, told))
+def _basis(e: Estimate) -> str:
+    """Say on how much a number rests, and with what chance of error."""
+    models = "one training" if e.n_trainings == 1 else f"{e.n_trainings} trainings"
+    chance = "" if e.adjusted is None else f", {_p(e.adjusted)}"
+    return f"{models}, {e.n_images:,} images{chance}"
 
 
 def _p(value: float) -> str:

@@ -126,12 +126,13 @@ def parameters(chapters: Sequence[Chapter]) -> list[tuple[str, str, str]]:
     """List the parameters of the page's runs: name, values, meaning.
 
     A value that all runs share stands alone; others say whose they are: a data set's, or one chapter's.
+    What is empty in all of them is left out.
     """
     runs = [run for chapter in chapters for run in chapter.runs]
     return [
         (name, _values(name, [run for run in runs if name in run.parameters]), about.meaning)
         for name, about in VOCABULARY.items()
-        if name not in HIDDEN and any(name in run.parameters for run in runs)
+        if name not in HIDDEN and any(run.parameters.get(name, "") != "" for run in runs)
     ]
 
 
