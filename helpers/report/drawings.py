@@ -17,6 +17,7 @@ LEFT, RIGHT = 42.0, 98.0  # of the field of an interval plot; labels stand left 
 ROW, BAR = 46, 16
 LINE, MORE = 19, 13  # of a row, and of each further line of its label
 LONGEST = 22  # characters of a line of a label
+NEAR = 12.0  # of the drawing's width: numbers of two bounds would touch
 
 
 def bars(named: Sequence[tuple[str, Record]], title: str) -> Markup:
@@ -92,10 +93,11 @@ def intervals(rows: Sequence[tuple[str, Estimate]]) -> Markup:
         ]
     bounds = sorted({b for _, e in rows for b in (e.least, e.most) if b is not None})
     floor += 13
-    for bound in bounds:
+    near = len(bounds) == 2 and at(bounds[1]) - at(bounds[0]) < NEAR
+    for bound, side in zip(bounds, ("end", "start") if near else ("middle",) * 9, strict=False):
         drawn.append(
-            Markup('<text class="tick" x="{:.2f}%" y="{}" text-anchor="middle">{}</text>').format(
-                at(bound), floor, number(bound)
+            Markup('<text class="tick" x="{:.2f}%" y="{}" text-anchor="{}">{}</text>').format(
+                at(bound), floor, side, number(bound)
             )
         )
     drawn.append(Markup('<text class="tick" x="0" y="{}">{}</text>').format(floor, rows[0][1].unit))
