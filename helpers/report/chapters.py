@@ -172,7 +172,9 @@ def _dress_table(soup: BeautifulSoup, table: Any, label: str) -> None:
         for row in rows:
             for column, cell in enumerate(row):
                 below = [other[column] for other in body if column < len(other)]
-                if cell.get("scope") == "col" and any("num" in c.get("class", []) for c in below):
+                numbers = any("num" in c.get("class", []) for c in below)
+                empty = cell.name == "td" and cell.get_text(strip=True) == "–"
+                if numbers and (cell.get("scope") == "col" or empty):
                     cell["class"] = [*cell.get("class", []), "num"]
     box = soup.new_tag(
         "div",

@@ -94,7 +94,8 @@ def intervals(rows: Sequence[tuple[str, Estimate]]) -> Markup:
     bounds = sorted({b for _, e in rows for b in (e.least, e.most) if b is not None})
     floor += 13
     near = len(bounds) == 2 and at(bounds[1]) - at(bounds[0]) < NEAR
-    for bound, side in zip(bounds, ("end", "start") if near else ("middle",) * 9, strict=False):
+    for bound in bounds:
+        side = "middle" if not near else "end" if bound == bounds[0] else "start"
         drawn.append(
             Markup('<text class="tick" x="{:.2f}%" y="{}" text-anchor="{}">{}</text>').format(
                 at(bound), floor, side, number(bound)
