@@ -100,15 +100,13 @@ def gain_table(after: Sequence[Record], before: Sequence[Record]) -> pd.DataFram
     Returns
     -------
     frame
-        Columns Attack, before, after (percent with intervals) and gain (points with interval).
+        Columns Attack and gain in points, with its interval.
     """
     attacks = attacks_of({"after": after, "before": before})
     old, new = ({record.attack: record for record in found} for found in (before, after))
     return pd.DataFrame(
         {
             "Attack": called(attack),
-            "before": share(old[attack]),
-            "after": share(new[attack]),
             "gain in points": points(gap(new[attack], old[attack])),
         }
         for attack in attacks
