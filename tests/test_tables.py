@@ -107,12 +107,6 @@ def test_size_table_leaves_out_what_says_nothing():
     assert tables.size_table([]).empty
 
 
-def test_training_table_reads_histories():
-    history = {"loss": [2, 1], "val_accuracy": [0.5, 0.75], "best_epoch": [2], "seconds": [9.6]}
-    (row,) = tables.training_table({ORIGINAL: history}).to_dict("records")
-    assert list(row.values()) == ["original model", 2, 2, "75.0", 10]
-
-
 def test_summary_keeps_attacks_made_on_the_model_itself():
     records = [
         accuracy("none", 198),

@@ -15,11 +15,11 @@ layers is loaded when asked for, since TensorFlow takes seconds.
 ``ensemble_diagram``, ``bagging_diagram``           Figures 1 and 2
 ``inception_diagram``, ``architecture_table``       Figure 3, Tables 2 and 3
 ``group_table``, ``gain_table``, ``variant_table``  accuracies, gains, ways to train an ensemble
-``size_table``, ``training_table``                  perturbations, trainings
+``size_table``                                      perturbations
 ``class_table``, ``data_table``                     Table 1, the data sets
 ``repeat_table``, ``summary_table``                 several trainings; every model under every attack
 ``verdict_table``, ``test_table``, ``slip_table``   the findings
-``check_table``, ``sanity_table``                   signs of a broken evaluation
+``sanity_table``                                    signs of a broken evaluation
 ``said``, ``gains``, ``took``, ``percent``          sentences
 =================================================== =====================================================
 """
@@ -34,7 +34,7 @@ from helpers.figures.bars import grouped_bars
 from helpers.figures.diagrams import bagging_diagram, ensemble_diagram
 from helpers.figures.fit import fit_map, subset_curves
 from helpers.figures.images import before_and_after, gallery, image_grid, magnification
-from helpers.figures.looks import called, grouped, percentages, style, styled
+from helpers.figures.looks import called, grouped
 from helpers.figures.show import show_headlines
 from helpers.figures.tables import (
     class_table,
@@ -44,13 +44,11 @@ from helpers.figures.tables import (
     repeat_table,
     size_table,
     summary_table,
-    training_table,
     variant_table,
 )
 from helpers.figures.training import confusion, distortions, epochs_figure, learning_curves
 from helpers.figures.verdict_tables import (
     change_table,
-    check_table,
     literature_table,
     power_table,
     primary_table,

@@ -148,31 +148,6 @@ def size_table(records: Sequence[Record]) -> pd.DataFrame:
     return frame.drop(columns=[*empty, *same])
 
 
-def training_table(histories: Mapping[Any, Mapping[str, Sequence[float]]]) -> pd.DataFrame:
-    """Set out what trainings took: epochs, the one that was kept, processor time.
-
-    Parameters
-    ----------
-    histories
-        Name, or a model's identity, to its history.
-    """
-    return pd.DataFrame(
-        {
-            "Model": str(name),
-            "epochs": len(history["loss"]),
-            "best epoch": int(history["best_epoch"][0]),
-            "validation (%)": _last_best(history),
-            "processor seconds": round(history["seconds"][0]),
-        }
-        for name, history in histories.items()
-    )
-
-
-def _last_best(history: Mapping[str, Sequence[float]]) -> str | None:
-    found = history.get("val_accuracy")
-    return rounded(100 * found[int(history["best_epoch"][0]) - 1]) if found else None
-
-
 def repeat_table(records: Sequence[Record]) -> pd.DataFrame:
     """Set out accuracies of models that were trained several times, in percent, a column for each seed.
 
