@@ -11,13 +11,21 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from helpers.figures.looks import WIDTH, attack_look, called, legend_above, percent_axis, styled
+from helpers.figures.looks import (
+    adapting,
+    attack_look,
+    called,
+    full_width,
+    is_narrow,
+    legend_above,
+    percent_axis,
+)
 from helpers.rounding import rounded
 
 FURTHEST = 20.0  # points; beyond them all is equally far
 
 
-@styled
+@adapting
 def fit_map(frame: pd.DataFrame, *, close: float) -> Figure:
     """Draw how far each setting is off the report's numbers, a panel for each attack.
 
@@ -34,9 +42,14 @@ def fit_map(frame: pd.DataFrame, *, close: float) -> Figure:
     epsilons = sorted(set(frame["epsilon"]))
     panels = {attack: _columns(frame[frame["attack"] == attack]) for attack in attacks}
     widths = [len(columns) + 1 for columns in panels.values()]
-    figure = Figure(figsize=(WIDTH, 2.1 + 0.5 * len(epsilons)), layout="constrained")
+    narrow, height = is_narrow(), 2.1 + 0.5 * len(epsilons)
+    places = (
+        (len(attacks), 1) if narrow else (1, len(attacks))
+    )  # a phone has them one below another
+    figure = Figure(figsize=(full_width(), height * places[0]), layout="constrained")
     shades = matplotlib.colormaps["cividis_r"]
-    every = figure.subplots(1, len(attacks), sharey=True, width_ratios=widths, squeeze=False)[0]
+    ratios = None if narrow else widths
+    every = figure.subplots(*places, sharey=True, width_ratios=ratios, squeeze=False).ravel()
     for axes, (attack, columns) in zip(every, panels.items(), strict=True):
         values = np.array(
             [[column.get(e, np.nan) for column in columns.values()] for e in epsilons]
@@ -55,12 +68,14 @@ def fit_map(frame: pd.DataFrame, *, close: float) -> Figure:
                         (place - 0.5, row - 0.5), 1, 1, fill=False, lw=2.5, ec="#d62728"
                     )
                 )
-        axes.set_xticks(range(len(columns)), list(columns), fontsize=7)
+        names = [name.replace("\n", " ") for name in columns] if narrow else list(columns)
+        axes.set_xticks(range(len(names)), names, fontsize=7, rotation=90 if narrow else 0)
         axes.set_yticks(range(len(epsilons)), [f"{e:g}" for e in epsilons])
         axes.set(title=called(attack), xlabel="steps' reach, of ε" if attack != "fgsm" else "")
         axes.tick_params(length=0)
     every[0].set_ylabel("ε in training and test")
-    figure.colorbar(image, ax=list(every), label="points off the report's numbers", shrink=0.9)
+    figure.colorbar(image, ax=list(every), label="points off the report's numbers", shrink=0.9,
+                    location="bottom" if narrow else "right")  # fmt: skip
     return figure
 
 
@@ -74,7 +89,7 @@ def _columns(frame: pd.DataFrame) -> dict[str, dict[float, float]]:
     return found
 
 
-@styled
+@adapting
 def subset_curves(found: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Draw accuracy against the number of members, over random subsets, with the curves fitted to it.
 
@@ -85,7 +100,7 @@ def subset_curves(found: Mapping[str, Mapping[str, Any]]) -> Figure:
     """
     if not found:
         raise ValueError("no curve to draw")
-    figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
+    figure = Figure(figsize=(full_width(), 3.8), layout="constrained")
     axes, handles = figure.subplots(), []
     for name, values in found.items():
         look = attack_look(name)
@@ -99,7 +114,7 @@ def subset_curves(found: Mapping[str, Mapping[str, Any]]) -> Figure:
         )  # fmt: skip
         axes.plot(sizes, 100 * (values["a"] + values["b"] / sizes), look.line, color=look.colour)
         axes.axvline(values["seen"], color="#666666", linewidth=0.8, linestyle=":")
-    axes.set_xlabel("members (dotted: the curves are fitted up to here)")
+    axes.set_xlabel("members (dotted: fitted up to here)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     percent_axis(axes)
     legend_above(figure, handles)
