@@ -144,7 +144,8 @@ def size_table(records: Sequence[Record]) -> pd.DataFrame:
     frame = pd.DataFrame(rows)
     # A column that says nothing, or the same of all, is left out.
     empty = [column for column in frame if frame[column].isna().all()]
-    same = ["Model"] if len(frame) and frame["Model"].nunique() == 1 else []
+    few = {"Model": 1, "Attack": 2}  # rows from which on it need not be said
+    same = [c for c, n in few.items() if len(frame) >= n and frame[c].nunique() == 1]
     return frame.drop(columns=[*empty, *same])
 
 
