@@ -205,7 +205,9 @@ def gallery_of(data: dict[str, Any]) -> str:
         columns[series["label"]] = dict(
             zip(rows, zip(images, series["shares"][stop], strict=True), strict=True)
         )
-    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in ("", *columns))
+    head = "".join(
+        f'<th scope="col">{html.escape(name)}</th>' for name in ("right answer", *columns)
+    )
     rows = "".join(
         f'<tr><th scope="row">{html.escape(data["classes"][image["y"]])}</th>'
         + "".join(
