@@ -12,7 +12,7 @@ import matplotlib
 import pytest
 from small_project import write_notebook
 
-from helpers.figures import styled
+from helpers.figures.looks import styled
 from helpers.figures.show import render
 
 SETTINGS = {"floatx": "float64", "epsilon": 0.1, "image_data_format": "channels_first"}
