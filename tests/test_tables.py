@@ -124,7 +124,7 @@ def test_summary_keeps_attacks_made_on_the_model_itself():
     assert frame.loc["ensemble of 3", "FGSM"].startswith("40.0")
     assert frame.loc["ensemble of 3", "worst within ε"].startswith("40.0 [")
     assert list(frame.index) == ["ensemble of 3", "original model"]
-    assert list(frame.columns[2:]) == ["no attack", "FGSM", "Chapters"]
+    assert list(frame.columns[3:]) == ["no attack", "FGSM", "Chapters"]
     assert tables.summary_table([]).empty
 
 
@@ -138,19 +138,23 @@ def test_summary_joins_the_chapters_that_agree_and_keeps_the_others_apart():
         of("05_retraining", "pgd", 60), of("07_more", "none", 198), of("07_more", "pgd", 62),
     ]  # fmt: skip
     frame = tables.summary_table(records)
-    assert list(frame.columns[:3]) == ["Data", "Model", "worst within ε"]
+    assert list(frame.columns[:3]) == ["Data", "Model", "ε"]
     assert frame["Chapters"].tolist() == ["07", "02, 05"]  # the best worst case first
     assert [cell[:4] for cell in frame["PGD"]] == ["31.0", "30.0"]
 
 
 def test_summary_shows_the_last_rung_of_the_ladder():
     rungs = [
-        accuracy("bim", 40, ENSEMBLE, rung=WORST_RUNG),
-        accuracy("bim", 80, ENSEMBLE, rung="x"),
+        accuracy("bim", 70, ENSEMBLE, made_on=ENSEMBLE, epsilon=0.1),
+        accuracy("bim", 40, ENSEMBLE, rung=WORST_RUNG, epsilon=0.1),
+        accuracy("bim", 4, ENSEMBLE, rung=WORST_RUNG, epsilon=0.2),  # of the curve over ε
+        accuracy("bim", 80, ENSEMBLE, rung="x", epsilon=0.1),
     ]
-    (row,) = tables.summary_table(rungs).to_dict("records")
+    alone, row = tables.summary_table(rungs).to_dict("records")
+    assert alone["BIM"].startswith("35.0")
     assert row["Model"].startswith("ensemble of 3, worst")
     assert row["BIM"].startswith("20.0")
+    assert {alone["ε"], row["ε"]} == {"0.1"}
 
 
 @pytest.mark.parametrize(

@@ -200,12 +200,12 @@ def summary_table(records: Sequence[Record]) -> pd.DataFrame:
     Returns
     -------
     frame
-        Columns Data, Model, the worst case within ε over the attacks that saw the most images, with its
-        interval, the attacks of ``IN_SUMMARY``, and Chapters; of each data set the model with the best
-        worst case first. Models that were not attacked have no row, nor have members trained in ways of
-        their own. What several chapters measured of a model of one name is joined in a row as long as
-        they agree on what they share; otherwise, as where one of them retrained for longer or attacked
-        harder, each has its own.
+        Columns Data, Model, ε, the worst case within it over the attacks that saw the most images, with
+        its interval, the attacks of ``IN_SUMMARY``, and Chapters; of each data set the model with the
+        best worst case first. Models that were not attacked have no row, nor have members trained in
+        ways of their own. What several chapters measured of a model of one name is joined in a row as
+        long as they agree on what they share; otherwise, as where one of them retrained for longer or
+        attacked harder, each has its own.
     """
     rows: dict[tuple[str, str], list[tuple[set[str], dict[str, Record]]]] = {}
     own = on_itself(plain(select(records, quantity="accuracy")))
@@ -215,6 +215,9 @@ def summary_table(records: Sequence[Record]) -> pd.DataFrame:
             continue  # these are compared among themselves
         by_chapter.setdefault((r.dataset, str(r.model), r.chapter), {}).setdefault(r.attack, r)
     for r in select(records, quantity="accuracy", rung=WORST_RUNG):
+        beside = by_chapter.get((r.dataset, str(r.model), r.chapter), {}).get(r.attack)
+        if beside is None or beside.parameters.get("epsilon") != r.parameters.get("epsilon"):
+            continue  # a ladder at another ε than the chapter's
         model = f"{r.model}, worst of its ladder"
         by_chapter.setdefault((r.dataset, model, r.chapter), {})[r.attack] = r
     for (dataset, model, chapter), found in by_chapter.items():
@@ -242,7 +245,8 @@ def summary_table(records: Sequence[Record]) -> pd.DataFrame:
         {
             "Data": row[0],
             "Model": row[1],
-            "worst within ε": share(worst) if (worst := lowest[id(row)]) else None,
+            "ε": f"{worst.parameters.get('epsilon', 0):g}" if (worst := lowest[id(row)]) else None,
+            "worst within ε": share(worst) if worst else None,
         }
         | {called(a): _share(row[3][a]) if a in row[3] else None for a in shown}
         | {"Chapters": ", ".join(sorted(chapter[:2] for chapter in row[2]))}

@@ -175,8 +175,7 @@ def contrasts(evidence, dataset, test, values) -> Reading | None:
         return Reading(says_of(evidence, dataset, test, values), lacks=missing) if seen else None
     attacks = dict.fromkeys(ATTACKS[a].label for made in rows.values() for a in made.attacks)
     of_these = f"worst of {', '.join(attacks)}" if attacks else ""
-    epsilons = sorted({e for made in rows.values() for e in made.at if e is not None})
-    at = f"ε = {', '.join(f'{e:g}' for e in epsilons)}" if epsilons else ""
+    at = _at({label: [e for e in made.at if e is not None] for label, made in rows.items()})
     says = says_of(evidence, dataset, test, values, of_these, at)
     if test.get("join", "mean") == "all":
         shown = composite([_estimated(k, made, test, values) for k, made in rows.items()])
@@ -185,6 +184,17 @@ def contrasts(evidence, dataset, test, values) -> Reading | None:
     lacks += [f"a fair comparison for {', '.join(gone)}"] if gone else []
     lacks += ["the same images for all"] if shown is None else []
     return Reading(says, (shown,) if shown else (), "; ".join(dict.fromkeys(filter(None, lacks))))
+
+
+def _at(epsilons: Mapping[str, Sequence[float]]) -> str:
+    """Say at which ε the rows of a comparison were made, by row where these differ."""
+    rows: dict[str, list[str]] = {}
+    for label, grid in epsilons.items():
+        if grid:
+            rows.setdefault(", ".join(f"{e:g}" for e in sorted(grid)), []).append(label)
+    if len(rows) < 2:
+        return "".join(f"ε = {grid}" for grid in rows)
+    return "ε = " + " and ".join(f"{grid} ({', '.join(labels)})" for grid, labels in rows.items())
 
 
 def _mean(rows: Mapping[str, Contrast], test, values) -> Estimate | None:

@@ -62,6 +62,15 @@ class Story:
         return gap(self.transferred, self.attacked).low > 0
 
     @cached_property
+    def mostly_transfer(self) -> bool:
+        """Whether most of what the ensemble seems to gain is gone once it is attacked itself."""
+        before, seeming, after = (
+            record.values["accuracy"]
+            for record in (self.undefended, self.transferred, self.attacked)
+        )
+        return after - before < (seeming - before) / 2
+
+    @cached_property
     def retraining_keeps_more(self) -> bool:
         return self.retrained is not None and gap(self.retrained, self.attacked).low > 0
 
@@ -118,10 +127,12 @@ def title(told: Sequence[Story]) -> str:
     """Say the finding in a sentence: what the numbers of all data sets support."""
     fall = bool(told) and all(story.falls for story in told)
     better = bool(told) and all(story.retraining_keeps_more for story in told)
-    if fall and better:
-        return "Ensembles only look robust; adversarial retraining protects more"
     if fall:
-        return "Ensembles only look robust, until they are attacked themselves"
+        most = all(story.mostly_transfer for story in told)
+        look = "Ensembles only look robust" if most else "Ensembles look more robust than they are"
+        if better:
+            return f"{look}; adversarial retraining protects more"
+        return f"{look}, until they are attacked themselves" if most else look
     if better:
         return "Adversarial retraining protects more than an ensemble"
     return "How far ensembles and retraining protect image classifiers"
@@ -144,7 +155,7 @@ def headlines(records: Sequence[Record], verdicts: Sequence[Verdict]) -> list[st
 
 
 def _ensemble(story: Story) -> str:
-    ways = f" ({_share(story.worst)} if every way to attack it counts)" if story.worst else ""
+    ways = f" ({_share(story.worst)} by the worst way to attack it so)" if story.worst else ""
     return (
         f"{story.title}, {LABEL} with ε = {story.epsilon:g}: without a defence "
         f"{_share(story.undefended)} of the images are still classified correctly. "
@@ -155,7 +166,8 @@ def _ensemble(story: Story) -> str:
 
 def _retraining(story: Story) -> str:
     cost = f" (on clean images {points(story.cost)} points)" if story.cost else ""
-    return f"{_share(story.retrained)} on {story.title}{cost}"
+    way = story.retrained.model.regenerate
+    return f"{_share(story.retrained)} on {story.title}, with new examples for each {way}{cost}"
 
 
 def _share(record: Record) -> str:
@@ -177,7 +189,7 @@ def _limits(evidence: Evidence, told: Sequence[Story]) -> Iterator[str]:
     sizes = sorted({story.undefended.values["n"] for story in told})
     if sizes:
         images = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
-        yield f"Each model was trained {many} and tested on {images} images."
+        yield f"Each model was trained {many} and tested on {images} images, by slow attacks on fewer."
     yield "The report does not give its ε; ours is named with each number."
     checks = evidence.find("sanity")
     compared = sum(check.values["compared"] for check in checks)

@@ -80,13 +80,12 @@ class Card:
         """Say in a sentence or two what the verdict means, and which number shows it most."""
         if self.verdict.verdict == ABSENT:
             return _absent(self.verdict.parts)
-        telling = self._telling()
-        return f"{self.verdict.meaning} {telling}".strip()
-
-    def _telling(self) -> str:
         missing = [r.lacks for p in self.verdict.parts for r in p.readings if r.lacks]
         if missing and self.verdict.verdict == UNDECIDED:
-            return f"Missing: {missing[0]}."
+            return f"Too little was run: it takes {missing[0]}."
+        return f"{self.verdict.meaning} {self._telling()}".strip()
+
+    def _telling(self) -> str:
         rows = [row for row in self.rows if row[2].verdict == self.verdict.verdict]
         if not rows or self.verdict.verdict == HOLDS:
             return ""
