@@ -2,7 +2,7 @@
 # Set up if needed, then run the tests: ./run_tests.sh [--fast] [pytest arguments]
 #
 # Without a path among the arguments: all tests, the quick build, and every notebook under nbval.
-# --fast leaves out the slow tests and the notebooks; what is left takes about three minutes.
+# --fast leaves out the slow tests and the notebooks; what is left takes about two and a half minutes.
 set -euo pipefail
 
 script="${BASH_SOURCE[0]}"
