@@ -245,13 +245,18 @@ def summary_table(records: Sequence[Record]) -> pd.DataFrame:
         {
             "Data": row[0],
             "Model": row[1],
-            "ε": f"{worst.parameters.get('epsilon', 0):g}" if (worst := lowest[id(row)]) else None,
+            "ε": _epsilon(worst) if (worst := lowest[id(row)]) else None,
             "worst within ε": share(worst) if worst else None,
         }
         | {called(a): _share(row[3][a]) if a in row[3] else None for a in shown}
         | {"Chapters": ", ".join(sorted(chapter[:2] for chapter in row[2]))}
         for row in flat
     )
+
+
+def _epsilon(record: Record) -> str | None:
+    epsilon = record.parameters.get("epsilon")
+    return None if epsilon is None else f"{epsilon:g}"
 
 
 def _share(record: Record) -> str:

@@ -26,7 +26,7 @@ from helpers.data.dataset import Dataset, Spec
 from helpers.evaluation import subsets
 from helpers.experiment import experiment, scores
 from helpers.experiment.costs import BASES, Costs
-from helpers.experiment.pieces import Piece, in_order
+from helpers.experiment.pieces import ENDINGS, Piece, in_order
 from helpers.experiment.schedule import critical_path, simulate
 from helpers.models import training
 from helpers.parameters import Parameters, validate
@@ -93,7 +93,7 @@ def bare(p: Parameters) -> Dataset | None:
         return None
     wanted = (
         p.dataset, p.data_path, p.n_train, p.n_test, getattr(p, "n_classes", 0), p.seed,
-        any(p.store_path.glob("*.np[yz].json")) or any(p.store_path.glob("*.keras.json")),
+        any(any(p.store_path.glob(f"*{ending}.json")) for ending in ENDINGS.values()),
     )  # fmt: skip
     return _bare(*wanted)
 

@@ -42,7 +42,8 @@ def make_pieces(job: Job, which: str, stream: TextIO) -> None:
             missing = [piece for piece in wanted if not store.has(piece)]
             stream.write(f"{run.name}: {len(missing)} of {len(wanted)} pieces to be made\n")
             stream.flush()
-            sharing.share(store.root, experiment.data)
+            if missing:
+                sharing.share(store.root, experiment.data)
             digest = experiment.data.digest
             found |= {p.identity: (p, digest) for p in missing if p.identity not in found}
         if found:
