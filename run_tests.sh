@@ -2,7 +2,7 @@
 # Set up if needed, then run the tests: ./run_tests.sh [--fast] [pytest arguments]
 #
 # Without a path among the arguments: all tests, the quick build, and every notebook under nbval.
-# --fast leaves out the slow tests and the notebooks; what is left takes about two and a half minutes.
+# --fast leaves out the slow tests and the notebooks, and runs the rest on all cores.
 set -euo pipefail
 
 script="${BASH_SOURCE[0]}"
@@ -29,7 +29,7 @@ for argument in "$@"; do
   fi
 done
 if ((${#options[@]} && ${#paths[@]})); then
-  paths=(tests)
+  paths=(-n auto --dist worksteal tests)
 fi
 # The test for "none" is for the bash of macOS, which takes an empty array for an unset one.
 exec "$environment/bin/python" -m pytest ${options[@]+"${options[@]}"} ${paths[@]+"${paths[@]}"} \

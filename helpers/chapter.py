@@ -242,17 +242,21 @@ class Chapter:
         )  # fmt: skip
 
     def _place(self, kind: str, key: str, dataset: str | None) -> dict[str, Any]:
-        """Number a figure or table: the same key, and so a cell run again, has the same number."""
+        """Number a figure or table: the same key, and so a cell run again, has the same number.
+
+        What has a number of the report counts too: a chapter's cells then have the same numbers on the
+        data set that reproduces it as on the others.
+        """
         if not isinstance(key, str) or not KEY.fullmatch(key):
             raise ValueError(
                 f"key = {key!r}: expected the report's own number as text ('7') or a short word of "
                 "small letters, digits, _ and - ('ladder')"
             )
         dataset = dataset or (self.data.name if self._dataset is not None else None)
-        if key.isdigit():
-            return {"number": key, "dataset": dataset}
         chapter = self.name[:2]
         number = self._numbers.setdefault((kind, key), f"{chapter}.{len(self._numbers) + 1}")
+        if key.isdigit():
+            return {"number": key, "dataset": dataset}
         return {"number": number, "name": f"{chapter}-{key}", "dataset": dataset}
 
     def _label(self, key: str, dataset: str | None) -> str:

@@ -90,10 +90,10 @@ def test_a_chapter_about_several_data_sets_has_no_experiment(tmp_path, shown):
     several.table(frame, "sizes", "Sizes.")
     assert [figure["id"] for figure in shown] == ["table-1-digits", "table-01-sizes"]
     assert "stands in for MNIST" in shown[0].figcaption.text
-    assert shown[1].figcaption.text == "Table 01.1. Sizes."
+    assert shown[1].figcaption.text == "Table 01.2. Sizes."
 
 
-def test_numbers_count_themselves_and_stay_when_a_cell_is_run_again(chapter, shown):
+def test_numbers_count_all_and_stay_when_a_cell_is_run_again(chapter, shown):
     frame = pd.DataFrame({"a": [1]})
     for key in ("sizes", "4", "norms", "sizes"):
         chapter.table(frame, key, "A table.")
@@ -102,7 +102,7 @@ def test_numbers_count_themselves_and_stay_when_a_cell_is_run_again(chapter, sho
         "table-03-sizes-digits", "table-4-digits", "table-03-norms-digits", "table-03-sizes-digits",
         "figure-03-sizes-digits",
     ]  # fmt: skip
-    assert [figure.b.text.split()[1] for figure in shown] == ["03.1", "4", "03.2", "03.1", "03.3"]
+    assert [figure.b.text.split()[1] for figure in shown] == ["03.1", "4", "03.3", "03.1", "03.4"]
 
 
 def test_a_figure_gets_facts_and_alt_text_from_its_records(chapter, shown):

@@ -117,10 +117,9 @@ def test_a_broken_link_among_the_data_is_said_in_a_sentence(sandbox, arguments, 
 def test_a_link_that_leads_back_to_itself_is_refused(sandbox, given):
     link = sandbox.root / "link"
     link.symlink_to(link)
-    given = given.format(link)
-    done = sandbox.run(*given.split())
+    done = sandbox.run(*given.format(link).split())
     assert done.returncode == 2
-    assert given in done.stderr
+    assert str(link) in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -478,7 +477,7 @@ def fake_python(project: Path) -> None:
         ([], "-m pytest --nbval-lax --nbval-current-env tests notebooks"),
         (["-k", "x"], "-m pytest --nbval-lax --nbval-current-env tests notebooks -k x"),
         (["scripts::a", "-x"], "-m pytest scripts::a -x"),
-        (["--fast"], "-m pytest -m not slow tests"),
+        (["--fast"], "-m pytest -m not slow -n auto --dist worksteal tests"),
         (["-x", "--fast", "scripts"], "-m pytest -m not slow -x scripts"),
     ],
 )

@@ -37,6 +37,15 @@ def test_a_number_is_matched_on_its_data_set_and_its_stand_in_only():
     assert [record.dataset for record in counterparts(ENTRY, records)] == ["mnist", "digits"]
 
 
+def test_the_size_of_a_stand_in_is_not_compared():
+    entry = ENTRY | {"value": "full_n_train", "match": {"quantity": "size"}}
+    records = [
+        Record("01_data", name, "size", values={"full_n_train": n})
+        for name, n in (("digits", 1297), ("mnist", 60_000))
+    ]
+    assert [record.dataset for record in counterparts(entry, records)] == ["mnist"]
+
+
 def test_neither_a_sweep_nor_examples_made_once_are_what_was_reported():
     other, plain = (
         [measured(sweep="epsilon", epsilon=0.5), measured(regenerate="never")],

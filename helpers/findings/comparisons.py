@@ -171,8 +171,8 @@ def contrasts(evidence, dataset, test, values) -> Reading | None:
                 rows[label] = made
                 lacks.append(lacks_of(test | least, rules, crossed(made.matrix), list(made.at)))
     if not rows:
-        missing = f"a fair comparison for {', '.join(gone)}"
-        return Reading(says_of(evidence, dataset, test, values), lacks=missing) if seen else None
+        says = says_of(evidence, dataset, test, values)
+        return Reading(says, lacks=_unfair(gone)) if seen else None
     attacks = dict.fromkeys(ATTACKS[a].label for made in rows.values() for a in made.attacks)
     of_these = f"worst of {', '.join(attacks)}" if attacks else ""
     at = _at({label: [e for e in made.at if e is not None] for label, made in rows.items()})
@@ -181,9 +181,13 @@ def contrasts(evidence, dataset, test, values) -> Reading | None:
         shown = composite([_estimated(k, made, test, values) for k, made in rows.items()])
     else:
         shown = _mean(rows, test, values)
-    lacks += [f"a fair comparison for {', '.join(gone)}"] if gone else []
+    lacks += [_unfair(gone)] if gone else []
     lacks += ["the same images for all"] if shown is None else []
     return Reading(says, (shown,) if shown else (), "; ".join(dict.fromkeys(filter(None, lacks))))
+
+
+def _unfair(gone: Sequence[str]) -> str:
+    return f"a fair comparison for {', '.join(label.removeprefix('minus ') for label in gone)}"
 
 
 def _at(epsilons: Mapping[str, Sequence[float]]) -> str:

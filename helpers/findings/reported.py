@@ -36,6 +36,8 @@ def read_slips() -> list[dict[str, str]]:
 def counterparts(entry: Mapping[str, Any], records: Sequence[Record] | Evidence) -> list[Record]:
     """Find the records of a reported quantity, on the report's data set or its stand-in.
 
+    The size of a data set has none on a stand-in, which is meant to be smaller.
+
     Of retraining there may be four for each data set: with examples made each epoch or each batch,
     tested on images made on the retrained model or on the original one.
     """
@@ -48,7 +50,10 @@ def counterparts(entry: Mapping[str, Any], records: Sequence[Record] | Evidence)
             {"of": match["of"] | {"regenerate": when}, "made_on": source}
             for source, when in product(sources, ("epoch", "batch"))
         ]
-    for dataset, way in product(evidence.standing_for(entry["dataset"]), ways):
+    standing = evidence.standing_for(entry["dataset"])
+    if match["quantity"] == "size":
+        standing = [name for name in standing if name == entry["dataset"]]
+    for dataset, way in product(standing, ways):
         found += evidence.find(**match | way, dataset=dataset)
     return found
 
