@@ -154,7 +154,7 @@ def test_table_cells(shown):
     assert first.th.text == "a & b"
     cells = first.find_all("td")
     assert [cell.text for cell in cells] == ["1,234,567", "98", "98.4 [97.1, 99.2]", "yes"]
-    assert [cell.get("class") for cell in cells] == [["number"]] * 3 + [None]
+    assert [cell.get("class") for cell in cells] == [["num"]] * 3 + [None]
     missing = second.find_all("td")[1]
     assert missing.text == "–"
     assert missing.span["aria-label"] == "no value"

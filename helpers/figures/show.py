@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import BytesIO
 from numbers import Integral, Number
 from pathlib import Path
@@ -27,8 +27,14 @@ PHONE = "screen and (max-width: 40rem)"
 # The tags a caption may use; everything else in it is shown as written.
 CAPTION_TAG = re.compile(r"&lt;(/?)(i|b|sub|sup)&gt;")
 TAG = r"<\1\2>"
-# Text that reads as a number, perhaps with its interval or unit, and lines up like one.
-NUMBER_LIKE = re.compile(r"[-+−]?\d[\d.,]*( ?%| \[.*\])?")
+# Text that reads as a number, perhaps with its interval, range or unit, and lines up like one.
+NUMBER_LIKE = re.compile(
+    r"[≤≥≈~]?\s*[-−+]?\d[\d,]*\.?\d*(e[-−+]?\d+)?\s*%?"
+    r"(\s*(±|–|to|\[|\()\s*[-−+]?\d[-−–+\d.,\s%]*[\])]?)?",
+    re.IGNORECASE,
+)
+# JupyterLab sets all cells to the right; the page has a style of its own, and drops this one.
+ALIGNED = "<style>figure.table :is(td, th):not(.num) {text-align: left}</style>"
 FIXED = re.compile(r"(\+?),?\.(\d+)f")  # a format with so many decimals
 MISSING = '<span role="img" aria-label="no value">–</span>'
 
@@ -168,19 +174,17 @@ def show_table(
     if unknown:
         raise ValueError(f"no column {unknown[0]!r} to format; there are {list(frame.columns)}")
     formats = {name: _decimals(frame[name]) for name in frame.select_dtypes(float)} | formats
-    head = "".join(f'<th scope="col">{html.escape(str(name))}</th>' for name in frame.columns)
-    body = "".join(
-        _row(values, [formats.get(name) for name in frame.columns])
-        for values in frame.itertuples(index=False, name=None)
-    )
+    columns = [[_cell(value, formats.get(name)) for value in frame[name]] for name in frame.columns]
+    numeric = [any(NUMBER_LIKE.fullmatch(text) for text in column) for column in columns]
+    head = _row(map(html.escape, map(str, frame.columns)), numeric, ' scope="col"', "th")
+    body = "".join(_row(cells, numeric) for cells in zip(*columns, strict=True))
     if _folder is not None:
         plain = frame.map(_plain).to_csv(index=False)
         write_atomically(_folder / "tables" / f"{identity}.csv", plain)
     display(
         HTML(
             f'<figure id="{identity}" class="table" data-file="tables/{identity}.csv">'
-            f"{heading}<table><thead><tr>{head}</tr></thead>"
-            f"<tbody>{body}</tbody></table></figure>"
+            f"{ALIGNED}{heading}<table><thead>{head}</thead><tbody>{body}</tbody></table></figure>"
         )
     )
 
@@ -238,13 +242,17 @@ def _decimals(column: pd.Series) -> str:
     return f".{max((len(text.partition('.')[2]) for text in texts), default=0)}f"
 
 
-def _row(values: tuple, formats: list) -> str:
-    cells = []
-    for position, (value, how) in enumerate(zip(values, formats, strict=True)):
-        text, numeric = _cell(value, how)
-        kind = ' class="number"' if numeric else ""
-        cells.append(f"<td{kind}>{text}</td>" if position else f'<th scope="row"{kind}>{text}</th>')
-    return f"<tr>{''.join(cells)}</tr>"
+def _row(
+    cells: Iterable[str], numeric: Sequence[bool], scope: str = ' scope="row"', tag: str = "td"
+) -> str:
+    """Write a row of cells; numbers of a column, and what has none, stand on the right."""
+    row = ""
+    for place, (text, column) in enumerate(zip(cells, numeric, strict=True)):
+        number = column and (tag == "th" or text == MISSING or NUMBER_LIKE.fullmatch(text))
+        name = tag if place else "th"
+        kind = ' class="num"' if number else ""
+        row += f"<{name}{scope if name == 'th' else ''}{kind}>{text}</{name}>"
+    return f"<tr>{row}</tr>"
 
 
 def _formatted(value: Any, how: str) -> str:
@@ -252,12 +260,12 @@ def _formatted(value: Any, how: str) -> str:
     return rounded(value, int(fixed[2]), sign=bool(fixed[1])) if fixed else format(value, how)
 
 
-def _cell(value: Any, how: str | Callable[[Any], str] | None) -> tuple[str, bool]:
-    """Write a cell's content, and tell whether it reads as a number."""
+def _cell(value: Any, how: str | Callable[[Any], str] | None) -> str:
+    """Write a cell's content as HTML."""
     if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
-        return MISSING, True
+        return MISSING
     if isinstance(value, Markup):
-        return str(value), False
+        return str(value)
     if callable(how):
         text = str(how(value))
     elif how is not None:
@@ -270,4 +278,4 @@ def _cell(value: Any, how: str | Callable[[Any], str] | None) -> tuple[str, bool
         text = f"{value:.4g}"
     else:
         text = str(value)
-    return html.escape(text), NUMBER_LIKE.fullmatch(text) is not None
+    return html.escape(text)

@@ -33,11 +33,6 @@ MIME_TYPES = [
     "image/jpeg",
     "text/plain",
 ]
-NUMERIC = re.compile(
-    r"^[<>≤≥≈~]?\s*[-−+]?\d[\d,]*\.?\d*(e[-−+]?\d+)?\s*%?"
-    r"(\s*(±|–|to|\[|\()\s*[-−+]?\d[-−–+\d.,\s%]*[\])]?)?$",
-    re.IGNORECASE,
-)
 
 
 CODE = re.compile(r'<div class="highlight"><pre>(.*?)</pre></div>', re.DOTALL)
@@ -152,7 +147,7 @@ def _values(name: str, runs: Sequence[Run]) -> str:
 
 
 def _dress_table(soup: BeautifulSoup, table: Any, label: str) -> None:
-    """Give a table header scopes, aligned numbers, and a scrolling box of its own."""
+    """Give a table header scopes, and a scrolling box of its own."""
     for name in ("border", "style", "width"):
         del table[name]
     for cell in table.find_all("th"):
@@ -160,22 +155,8 @@ def _dress_table(soup: BeautifulSoup, table: Any, label: str) -> None:
             in_body = cell.find_parent("tbody") is not None
             cell["scope"] = "row" if in_body or not cell.find_parent("thead") else "col"
     rows = [row.find_all(["td", "th"], recursive=False) for row in table.find_all("tr")]
-    body = [row for row in rows if any(cell.name == "td" for cell in row)]
-    spans = any(cell.get("colspan") or cell.get("rowspan") for row in rows for cell in row)
-    for row in body:
-        for cell in row:
-            if cell.name == "td" and NUMERIC.match(cell.get_text(" ", strip=True)):
-                cell["class"] = [*cell.get("class", []), "num"]
     if max(map(len, rows), default=0) > WIDE and len(rows) > WIDE:
         table["class"] = [*table.get("class", []), "wide"]
-    if not spans:  # with spans, a cell's place in its row is not its column
-        for row in rows:
-            for column, cell in enumerate(row):
-                below = [other[column] for other in body if column < len(other)]
-                numbers = any("num" in c.get("class", []) for c in below)
-                empty = cell.name == "td" and cell.get_text(strip=True) == "–"
-                if numbers and (cell.get("scope") == "col" or empty):
-                    cell["class"] = [*cell.get("class", []), "num"]
     box = soup.new_tag(
         "div",
         attrs={
