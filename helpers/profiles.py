@@ -44,7 +44,6 @@ class Profile:
     name: str
     purpose: str
     runs: tuple[Run, ...]
-    minutes: dict[str, float] = field(default_factory=dict, hash=False)  # of runs, on two cores
 
 
 def parse_set(text: str) -> tuple[str, Any]:
@@ -115,10 +114,8 @@ def _read(name: str) -> dict[str, Any]:
         )
     content = _parsed(path.read_text(encoding="utf-8"))
     expected = {"purpose", "common", "datasets", "chapters", "runs"}
-    if not isinstance(content, dict) or set(content) - {"minutes"} != expected:
-        raise ParameterError(
-            f"{path.name} must have exactly the entries {sorted(expected)}, and may have minutes"
-        )
+    if not isinstance(content, dict) or set(content) != expected:
+        raise ParameterError(f"{path.name} must have exactly the entries {sorted(expected)}")
     return content | {"name": name}
 
 
@@ -204,7 +201,7 @@ def load_profile(
             )
     if only:
         runs = [run for run in runs if run.name in only or run.chapter in only]
-    return Profile(name, content["purpose"], tuple(runs), content.get("minutes") or {})
+    return Profile(name, content["purpose"], tuple(runs))
 
 
 # Whose values a data set brings along where a notebook runs by itself: the first that has it.

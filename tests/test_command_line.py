@@ -11,15 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 from filelock import FileLock
 
 from helpers import paths
 from helpers.parameters import ParameterError
-from helpers.profiles import notebook_parameters
 from helpers.report.cli import spread
 from helpers.report.output import Output, locked
-from helpers.report.plan import for_papermill, plan
 
 PROJECT = Path(__file__).resolve().parents[1]
 SETUP = PROJECT / "scripts" / "setup.sh"
@@ -45,11 +42,6 @@ REFUSED = {
     "network": (["--cluster", "tcp://10.0.0.5:8786"], ["TLS", "--insecure-cluster"]),
     "no-file": (["--cluster", "scheduler.json"], ["scheduler.json is no file of a Dask scheduler"]),
     "flag": (["--set", "allow_expensive=true"], ["use --allow-expensive"]),
-    "runs": (
-        ["--parameters", "02_models"],
-        ["takes one run", "02_models:digits, 02_models:shapes"],
-    ),
-    "beside": (["--parameters", "01_data", "--fresh"], ["does not combine with --fresh"]),
     "output-dir": (["--set", "output_dir=x"], ["use --output DIR"]),
     "store-dir": (["--set", "store_dir=x"], ["use --output DIR"]),
     "data-dir": (["--set", "data_dir=x"], ["use --data-dir DIR"]),
@@ -228,40 +220,6 @@ def test_help_and_list_exit_0_and_build_nothing(sandbox):
 def test_expensive_values_pass_with_their_flag(sandbox):
     done = sandbox.run("--set", "size=10000", "--allow-expensive", "--list")
     assert done.returncode == 0, done.stderr
-
-
-def test_parameters_of_a_run_are_written_for_papermill(sandbox):
-    done = sandbox.run("--parameters", "02_models:shapes", "--set", "size=7", "--data-dir", "data")
-    assert done.returncode == 0, done.stderr
-    assert "papermill notebooks/02_models.ipynb out.ipynb -f" in done.stdout
-    assert yaml.safe_load(done.stdout) == {
-        "data_dir": str(sandbox.root / "data"),
-        "output_dir": "build",
-        "store_dir": "build/quick/store",
-        "seed": 1,
-        "dataset": "shapes",
-        "size": 7,
-        "mode": "good",
-        "allow_expensive": False,
-    }
-    findings = yaml.safe_load(sandbox.run("--parameters", "09_findings").stdout)
-    assert findings["output_dir"] == "build/quick"  # whose records they read
-    assert not (sandbox.root / "build").exists()
-
-
-def test_what_a_notebook_leaves_to_its_profile_is_written_only_if_it_is_another():
-    given = ("epsilon=0.2", "width=0.5")
-    job = plan("quick", ("03_attacks:shapes",), given, None, None)
-    values = yaml.safe_load(for_papermill(job))
-    assert not {"epochs", "n_train", "width"} & values.keys()  # as the profile has them
-    job = plan("quick", ("03_attacks:shapes",), ("width=0.25",), None, None)
-    written = yaml.safe_load(for_papermill(job))
-    assert written == values | {"width": 0.25, "epsilon": 0.03, "alpha": 0.0075}
-    injected = "# Parameters\n" + "\n".join(f"{k} = {v!r}" for k, v in written.items())
-    parameters = notebook_parameters("03_attacks", written | {"In": [injected]}).model_dump()
-    folders = ("output_dir", "store_dir", "data_dir")
-    (run,) = job.runs()
-    assert parameters == run.parameters | {name: written[name] for name in folders}
 
 
 @pytest.mark.parametrize("module", ["cli", "compare"])

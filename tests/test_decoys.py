@@ -95,7 +95,11 @@ def test_a_killed_build_leaves_a_readers_files_alone(built):
 def test_fresh_removes_the_pieces_of_the_store_and_what_they_left(tmp_path):
     decoys = place(tmp_path / "project" / "build" / "quick")
     output = Output(tmp_path / "project" / "build" / "quick")
+    begun = output.store / ".data-0123456789abcdef-x_train.npy.1.0123abcd.tmp"  # by a killed build
+    begun.touch()
+    os.utime(begun, (0, 0))
     store = Store(output.store)
+    assert not begun.exists()
     before = set(output.store.iterdir())
     store.arrays(piece(), lambda: {"a": np.ones(3)})
     parked = output.store / "digits-original-0123456789abcdef.keras.checkpoint"

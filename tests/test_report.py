@@ -29,10 +29,9 @@ from helpers.evaluation.records import read_records
 from helpers.profiles import Run
 from helpers.report import manifest, mathml, stamps
 from helpers.report.check import REPORT_ITEMS, check_page
-from helpers.report.earlier import earlier_build
 from helpers.report.execute import how_it_died
 from helpers.report.kernel import MemoryWatch
-from helpers.report.output import FORMAT, Output
+from helpers.report.output import FORMAT, Output, read_manifest
 from helpers.report.owned import remove_run
 from helpers.report.progress import Progress, duration
 
@@ -210,32 +209,6 @@ def test_progress_shows_the_bar_and_keeps_a_log_clean(stream, monkeypatch):
     assert "20%|## | 2/10" in text
     assert "1:50 min left in all" in text
     assert ("\x1b" in text) == ("\r" in text) == stream.isatty()
-
-
-def test_time_left_is_estimated_from_how_fast_the_first_runs_were(monkeypatch):
-    clock = iter([0.0, 20.0, 100.0, 100.0])
-    monkeypatch.setattr("helpers.report.progress.time.monotonic", lambda: next(clock))
-    stream = io.StringIO()
-    expected = {"a": 10.0, "b": 30.0, "c": 60.0}
-    progress = Progress(["a", "b", "c"], {}, stream, expected)
-    progress.start("a", "runs")
-    assert "about 1:40 min left" in stream.getvalue()
-    progress.end("a", "done")  # after 20 s instead of 10
-    progress.start("b", "runs")
-    progress.close()
-    assert "about 3:00 min left" in stream.getvalue()
-
-
-def test_a_run_that_found_its_pieces_in_the_store_shortens_no_other(monkeypatch):
-    clock = iter([0.0, 1.0, 100.0, 100.0])
-    monkeypatch.setattr("helpers.report.progress.time.monotonic", lambda: next(clock))
-    stream = io.StringIO()
-    progress = Progress(["a", "b"], {}, stream, {"a": 10.0, "b": 100.0})
-    progress.start("a", "runs")
-    progress.end("a", "done")
-    progress.start("b", "runs")
-    progress.close()
-    assert stream.getvalue().splitlines()[-1].endswith("about 1:40 min left in all")
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's high-water mark")
@@ -526,6 +499,22 @@ def test_only_what_a_change_concerns_runs_again(built, old, new, changed):
     assert found == set(changed)
 
 
+def test_the_page_speaks_of_what_stands_on_it(built, monkeypatch):
+    from helpers.report import stitch
+
+    told, build_page = set(), stitch.build_page
+
+    def noted(parts, record, absent, records, folder):
+        told.update((r.chapter, r.dataset) for r in records)
+        return build_page(parts, record, absent, records, folder)
+
+    monkeypatch.setattr(stitch, "build_page", noted)
+    edit(built.root / "profiles" / "quick.yaml", "digits: {size: 2}", "digits: {size: 3}")
+    assert built.run("--only", "01_data").returncode == 0
+    assert ("02_models", "shapes") in told
+    assert ("02_models", "digits") not in told  # there, and outdated
+
+
 def test_other_settings_of_onednn_run_everything_again(built, monkeypatch):
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX")
     assert states(built)["01_data"] == "changed: oneDNN"
@@ -577,6 +566,20 @@ def test_a_picture_deep_inside_a_data_set_counts(tmp_path):
     assert len(found) == 4
     picture.rename(picture.with_name("n01_8.JPEG"))
     assert data_stamp(run, tmp_path) not in found
+
+
+def test_criteria_count_where_something_is_judged(tmp_path, monkeypatch):
+    monkeypatch.setattr(stamps.paths, "PROJECT", tmp_path)
+    claims = tmp_path / "data" / "claims.yaml"
+    claims.parent.mkdir()
+    found = []
+    for content in ("margin: 1", "margin: 2"):
+        claims.write_text(content)
+        run = Run("09_findings", None, {})
+        found.append(stamps.stamp(run, Output(tmp_path), tmp_path, ()))
+    assert {cause for cause in found[0] if found[0][cause] != found[1][cause]} == {"criteria"}
+    other = stamps.stamp(Run("01_data", None, {}), Output(tmp_path), tmp_path, ())
+    assert "criteria" not in other
 
 
 def test_a_data_set_is_walked_once_for_all_its_runs(tmp_path, monkeypatch):
@@ -640,35 +643,27 @@ def test_fresh_removes_what_builds_wrote_and_nothing_else(built):
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"format": "FORMAT", "runs": {}}'])
-@pytest.mark.parametrize("backup", ["kept", "lost", "damaged"])
-def test_a_lost_manifest_costs_no_work(built, content, backup):
-    manifest, copy = built.output / "manifest.json", built.output / "manifest.json.bak"
+def test_a_lost_manifest_costs_no_work(built, content):
+    manifest = built.output / "manifest.json"
     former = json.loads(manifest.read_text())
     manifest.unlink()
     if content is not None:
         manifest.write_text(content.replace("FORMAT", FORMAT))
-    {"kept": lambda: None, "lost": copy.unlink, "damaged": lambda: copy.write_text("{")}[backup]()
     with in_place_of_the_real_one(built.root):
-        found = earlier_build(Output(built.output), "quick")
-        again = earlier_build(Output(built.output), "pair")
+        found = read_manifest(Output(built.output))
     assert found["profile"] == "quick"
     for slug, run in former["runs"].items():
         assert {key: found["runs"][slug][key] for key in ("name", "seconds")} == {
             key: run[key] for key in ("name", "seconds")
         }
-    assert again["profile"] == "quick"
 
 
-def test_a_build_goes_on_without_its_manifest(built):
+def test_what_no_manifest_tells_of_is_not_touched(built):
     for name in ("manifest.json", "manifest.json.bak"):
         (built.output / name).write_text("")
-    refused = built.run("pair", "--output", "build/quick")
-    assert refused.returncode == 2
-    assert "holds a build of the profile 'quick'" in refused.stderr
     done = built.run()
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("reused") == 4
-    assert json.loads((built.output / "manifest.json").read_text())["profile"] == "quick"
+    assert done.returncode == 2
+    assert "which no build wrote" in done.stderr
 
 
 def test_another_tools_manifest_is_not_overwritten(built):

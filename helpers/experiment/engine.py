@@ -321,6 +321,10 @@ def make(store: Store, missing: Iterable[tuple[Piece, str]]) -> None:
     pieces, digests = [p for p, _ in missing], {p.identity: digest for p, digest in missing}
     try:
         _engine(address).make(pieces, digests, store.root)
+    except EngineError:  # what is started again at this address is asked anew
+        _checked.cache_clear()
+        _engine.cache_clear()
+        raise
     finally:
         for piece in pieces:
             if store.has(piece):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
+import secrets
 from dataclasses import fields
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from helpers.files import write_atomically
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 CONTENT = "content"  # digest of the arrays as they lie there
-NAMES = re.compile(rf"data-[0-9a-f]{{16}}(?:\.json|-(?:{'|'.join(ARRAYS)})\.npy)")
+NAMES = rf"data-[0-9a-f]{{16}}(?:\.json|-(?:{'|'.join(ARRAYS)})\.npy)"
 
 
 def share(store: Path, data: Dataset) -> None:
@@ -25,8 +25,10 @@ def share(store: Path, data: Dataset) -> None:
         return
     for name in ARRAYS:
         path = _array(store, data.digest, name)
-        part = path.with_name(f"{path.stem}.{os.getpid()}.part.npy")
-        np.save(part, getattr(data, name), allow_pickle=False)
+        # Named as write_atomically does, which would need all of it in memory twice.
+        part = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+        with part.open("wb") as file:
+            np.save(file, getattr(data, name), allow_pickle=False)
         part.replace(path)
     others = {f.name: getattr(data, f.name) for f in fields(data) if f.name not in ARRAYS}
     about_all = others | {CONTENT: digest([getattr(data, name) for name in ARRAYS])}

@@ -21,6 +21,7 @@ import numpy as np
 from filelock import Timeout
 
 from helpers import files
+from helpers.experiment import sharing
 from helpers.experiment.pieces import Piece
 from helpers.experiment.provenance import provenance
 from helpers.files import file_digest, write_atomically
@@ -51,12 +52,12 @@ class Store:
             raise ValueError(
                 f"the store {self.root} cannot be written to; choose another store_dir"
             )
-        files.remove_left_overs(self.root, rf"(?:{files.PIECE})\.json")
+        files.remove_left_overs(self.root, rf"(?:{files.PIECE})\.json|{sharing.NAMES}")
 
     def has(self, piece: Piece) -> bool:
         """Tell whether a piece is there; whether it is whole is seen when it is loaded."""
         path = self.root / piece.file_name
-        return path.is_file() and _card(path).is_file()
+        return path.is_file() and card_file(path).is_file()
 
     def model(
         self, piece: Piece, make: Callable[[Path], tuple[keras.Model, Mapping[str, Any]]]
@@ -89,9 +90,9 @@ class Store:
         path = self.root / piece.file_name
         # Two builds that want the same piece: the second waits, then finds it.
         with _waiting_for(path):
-            if _card(path).is_file():
+            if card_file(path).is_file():
                 try:
-                    card = json.loads(_card(path).read_text(encoding="utf-8"))
+                    card = json.loads(card_file(path).read_text(encoding="utf-8"))
                     info = card["info"]
                     if file_digest(path) != card["sha256"]:
                         raise ValueError("its content does not match its checksum")
@@ -120,18 +121,18 @@ class Store:
             }
             part.replace(path)
             # The card comes last: a piece without one does not count.
-            write_atomically(_card(path), json.dumps(card, indent=1))
+            write_atomically(card_file(path), json.dumps(card, indent=1))
             files.remove_checkpoint(checkpoint)
             self.used[path.name] = card | {"made": True}
             return content, card["info"]
 
     def card(self, piece: Piece) -> dict[str, Any]:
         """Read the card of a piece that is there."""
-        return json.loads(_card(self.root / piece.file_name).read_text(encoding="utf-8"))
+        return json.loads(card_file(self.root / piece.file_name).read_text(encoding="utf-8"))
 
     def _set_aside(self, path: Path, error: Exception) -> None:
         stamp = time.strftime("%Y%m%d-%H%M%S")
-        for file in (path, _card(path)):
+        for file in (path, card_file(path)):
             if file.exists():
                 file.replace(file.with_name(f"{file.name}.damaged-{stamp}"))
         warnings.warn(
@@ -140,7 +141,7 @@ class Store:
         )
 
 
-def _card(path: Path) -> Path:
+def card_file(path: Path) -> Path:
     return path.with_suffix(path.suffix + ".json")
 
 

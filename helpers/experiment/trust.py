@@ -12,8 +12,9 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from helpers.code import code_digest, onednn
+from helpers.code import library_digest, onednn
 from helpers.experiment.pieces import VERSIONS
+from helpers.paths import PROJECT
 
 INSECURE = "REPORT_INSECURE_CLUSTER"  # environment variable: a network without TLS is one's own
 
@@ -68,19 +69,12 @@ def _is_loopback(host: str) -> bool:
 @cache
 def fingerprint() -> dict[str, str]:
     """Say what decides results beside the data: versions, lock, code, oneDNN's settings."""
-    library = Path(__file__).parents[1]
-    lock = library.parent / "requirements.lock"
-    files = (path.relative_to(library) for path in library.rglob("*.py"))
-    modules = (
-        ".".join(("helpers", *path.with_suffix("").parts))
-        for path in files
-        if path.name != "__init__.py" and path.parts[0] != "report"
-    )
+    lock = PROJECT / "requirements.lock"
     return {
         "Python": platform.python_version(),
         **VERSIONS,
         "lock": hashlib.sha256(lock.read_bytes()).hexdigest()[:16] if lock.exists() else "none",
-        "code": code_digest(*sorted(modules)),
+        "code": library_digest(),
         "oneDNN": json.dumps(onednn()),
     }
 

@@ -14,9 +14,8 @@ from typing import Any, TextIO
 from helpers.files import write_atomically
 from helpers.profiles import Run
 from helpers.report import manifest, running, stamps
-from helpers.report.earlier import earlier_build
 from helpers.report.kernel import ChapterFailed, split_off
-from helpers.report.output import KERNELS, locked
+from helpers.report.output import KERNELS, locked, read_manifest
 from helpers.report.owned import clear, remove_left_overs, remove_run
 from helpers.report.plan import Job, why
 from helpers.report.progress import Progress, duration
@@ -65,14 +64,11 @@ def _execute_all(
 ) -> dict[str, ChapterFailed]:
     """Run or reuse every selected run; returns the failures, by slug."""
     runs, failures = job.runs(), {}
-    expected = {name: 60 * minutes for name, minutes in job.profile.minutes.items()}
     for run in runs:
         causes = job.outdated(run)
         if run.chapter != stamps.FINDINGS and causes == []:
             past[run.name] = 0.0
-        elif run.name in expected and (causes is None or "parameters" in causes):
-            past.pop(run.name, None)  # a replay, or other values, took another time
-    progress = Progress([run.name for run in runs], past, stream, expected, job.at_once)
+    progress = Progress([run.name for run in runs], past, stream, job.at_once)
     all_ended = running.side_by_side(job, progress)
     with contextlib.closing(progress), contextlib.closing(all_ended):
         for ended in all_ended:
@@ -100,7 +96,7 @@ def _failure_text(job: Job, run: Run, failure: ChapterFailed) -> str:
 
 def stitch_page(job: Job, record: dict[str, Any], failures: dict[str, ChapterFailed]) -> list[str]:
     """Write the page from what is there; returns the problems that keep it from being written."""
-    from helpers.evaluation.records import read_records
+    from helpers.evaluation.records import read_table
     from helpers.report import chapters, check, stitch  # nbconvert takes seconds to import
     from helpers.report.mathml import FormulaError
 
@@ -119,7 +115,9 @@ def stitch_page(job: Job, record: dict[str, Any], failures: dict[str, ChapterFai
     if problems:
         job.output.rejected.unlink(missing_ok=True)
         return problems
-    records = read_records(job.output.folder)
+    # Of what stands on the page only: the folder may hold records of runs that are outdated.
+    tables = sorted(job.output.records(part.run) for part in parts if not part.failed)
+    records = [record for table in tables if table.is_file() for record in read_table(table)]
     html = stitch.build_page(parts, record, absent, records, job.output.folder)
     whole = not failures and not absent
     whole = whole and {part.run.chapter for part in parts} >= set(CHAPTERS)
@@ -133,7 +131,7 @@ def stitch_page(job: Job, record: dict[str, Any], failures: dict[str, ChapterFai
 def _begin(job: Job, record: dict[str, Any]) -> dict[str, float]:
     """Clean the folder as far as asked, and write the first manifest; returns past times."""
     remove_left_overs(job.output)
-    before = earlier_build(job.output, job.profile.name) or {}
+    before = read_manifest(job.output) or {}
     earlier = before.get("runs", {})
     past = {
         entry["name"]: entry["seconds"]

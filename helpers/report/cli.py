@@ -17,7 +17,7 @@ from helpers.experiment.trust import INSECURE, address_of
 from helpers.parameters import ParameterError
 from helpers.profiles import profile_names
 from helpers.report.build import FAILED, build
-from helpers.report.plan import Job, for_papermill, plan, why
+from helpers.report.plan import Job, plan, why
 
 BAD_ARGUMENTS = 2
 MANY = ("--only", "--set")
@@ -39,7 +39,6 @@ Examples:
   ./build_report.sh smoke-real --data-dir ~/data
   ./build_report.sh quick --only 03_attacks --set epsilon=0.1 steps=20 --output build/try
   ./build_report.sh --compare build/quick build/try
-  ./build_report.sh smoke-real --parameters 03_attacks:mnist > mnist.yaml
 """
 
 
@@ -81,14 +80,16 @@ def list_runs(job: Job) -> None:
         click.echo(f"  {run.name:28} {'done' if causes == [] else why(causes)}")
 
 
-def alone(context: click.Context, option: str, takes: str, *fitting: str) -> None:
-    """Refuse what has no meaning beside an option that builds nothing."""
+def refuse_beside_compare(context: click.Context) -> None:
     for parameter in context.command.params:
         given = context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
-        if given and parameter.name not in fitting:
+        if given and parameter.name not in ("compare", "output"):
             argument = isinstance(parameter, click.Argument)
             name = repr(context.params[parameter.name]) if argument else parameter.opts[0]
-            refuse(f"{option} does not combine with {name}: it takes {takes}")
+            refuse(
+                f"--compare does not combine with {name}: it takes exactly two folders, and no option "
+                "beside them but --output DIR"
+            )
 
 
 def show_comparison(folders: tuple[Path, Path], output: Path | None) -> None:
@@ -189,12 +190,6 @@ def refuse(error: Exception | str) -> NoReturn:
     help="Compute as every x86-64 processor with AVX2 does, so that a rerun on another one repeats the "
     "digits; slower where the processor can do more.",
 )
-@click.option(
-    "--parameters",
-    "parameters_of",
-    metavar="RUN",
-    help="Print a run's parameters (03_attacks:mnist) as YAML for papermill's -f; nothing is built.",
-)
 @click.option("--list", "listing", is_flag=True, help="List profiles and runs; nothing is built.")
 @click.option(
     "--plan",
@@ -227,7 +222,6 @@ def command(
     fresh,
     publishing,
     listing,
-    parameters_of,
     allow_expensive,
     portable,
     compare,
@@ -239,14 +233,8 @@ def command(
 ):
     """Execute the chapters of PROFILE (quick unless given) and make one HTML page of them."""
     if compare:
-        takes = "exactly two folders, and no option beside them but --output DIR"
-        alone(context, "--compare", takes, "compare", "output")
+        refuse_beside_compare(context)
         return show_comparison(compare, output)
-    if parameters_of:
-        fitting = ("profile", "overrides", "data_dir", "output", "allow_expensive", "portable")
-        takes = "one run, and beside it PROFILE, --set, --data-dir, --output and --allow-expensive"
-        alone(context, "--parameters", takes, "parameters_of", *fitting)
-        only = (parameters_of,)
     if workers and context.get_parameter_source("cluster") is ParameterSource.COMMANDLINE:
         refuse("--workers N starts workers, --cluster ADDRESS takes some that are there: give one")
     if insecure_cluster:
@@ -261,8 +249,6 @@ def command(
             keep_going=keep_going, fresh=fresh, allow_expensive=allow_expensive,
             workers=workers or 0, cluster="" if workers else cluster or "",
         )  # fmt: skip
-        if parameters_of:
-            return click.echo(for_papermill(job), nl=False)
     except yaml.YAMLError as error:
         refuse(f"profiles/{profile}.yaml is not valid YAML: {error}")
     except (ValueError, SyntaxError) as error:

@@ -28,6 +28,7 @@ from helpers.experiment import experiment, scores
 from helpers.experiment.costs import BASES, Costs
 from helpers.experiment.pieces import ENDINGS, Piece, in_order
 from helpers.experiment.schedule import critical_path, simulate
+from helpers.experiment.store import card_file
 from helpers.models import training
 from helpers.parameters import Parameters, validate
 from helpers.profiles import Run, notebook_cells
@@ -215,7 +216,8 @@ def forecast(job: Job) -> Forecast:
         found |= listed(job, run, bare).named
     pieces = in_order(found.values())
     known = Costs(job.output.store, *_other_stores(job.output.store))
-    there = {p.identity for p in pieces if (job.output.store / p.file_name).is_file()}
+    files = {piece.identity: job.output.store / piece.file_name for piece in pieces}
+    there = {k for k, file in files.items() if file.is_file() and card_file(file).is_file()}
     seconds = {p.identity: known.seconds(p) for p in pieces}
     return Forecast(pieces, seconds, frozenset(there), Counter(map(known.basis, pieces)))
 

@@ -8,6 +8,7 @@ import json
 import platform
 from collections.abc import Iterable, Mapping
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -99,6 +100,16 @@ def pieces(output: Output, run: Run) -> dict[str, Any] | None:
         "machines": sorted({f"{row['cpu']}, threads: {row['threads']}" for row in rows}),
         "revisions": sorted({row["revision"] or "unknown" for row in rows}),
     }
+
+
+def cost_of_pieces(folder: Path, manifest: Mapping[str, Any]) -> float:
+    """Add up the seconds that the pieces of all runs took, one that several used once."""
+    found = {}
+    for run in manifest["runs"].values():
+        if run.get("pieces"):
+            with (folder / "records" / run["pieces"]["file"]).open(encoding="utf-8") as table:
+                found |= {row["name"]: float(row["seconds"] or 0) for row in csv.DictReader(table)}
+    return sum(found.values())
 
 
 def datasets(output: Output, runs: Iterable[Run]) -> list[dict[str, Any]]:

@@ -104,8 +104,9 @@ def read_manifest(output: Output) -> dict[str, Any] | None:
     manifest
         None if no build wrote there, or neither file can be read.
     """
-    if is_foreign(load(output.manifest)):
-        return None
+    content = load(output.manifest)
+    if isinstance(content, dict) and content and content.get("format") != FORMAT:
+        return None  # another tool's
     return next(filter(None, map(_read, (output.manifest, output.backup))), None)
 
 
@@ -115,11 +116,6 @@ def load(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-
-
-def is_foreign(content: Any) -> bool:
-    """Tell another tool's manifest from a damaged one of a build."""
-    return isinstance(content, dict) and content.get("format") != FORMAT
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -101,7 +101,7 @@ def _clear_store(store: Path) -> None:
         elif re.fullmatch(rf"(?:{files.PIECE})\.lock", path.name):
             if not path.stat().st_size:
                 path.unlink()
-        elif sharing.NAMES.fullmatch(path.name):  # a data set, as workers share it
+        elif re.fullmatch(sharing.NAMES, path.name):  # a data set, as workers share it
             path.unlink()
 
 

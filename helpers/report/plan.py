@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from helpers import paths
 from helpers.data import DATASETS
 from helpers.experiment.provenance import cores
@@ -17,10 +15,9 @@ from helpers.files import trouble
 from helpers.parameters import ParameterError
 from helpers.profiles import Profile, Run, load_profile, parse_set
 from helpers.report import stamps
-from helpers.report.earlier import check_folder
+from helpers.report.folder import check_folder
 from helpers.report.kernel import memory_limit
 from helpers.report.output import Output, given_folder
-from helpers.vocabulary import left_to_profile
 
 # Parameters that an option of their own sets, or that say which run it is.
 OWN_OPTION = {
@@ -32,11 +29,9 @@ OWN_OPTION = {
     "dataset": "--only CHAPTER:DATASET, or the runs of a profile",
 }
 
-
 MOST_KERNELS = 4  # beside workers, for whom they wait
-KERNELS = (
-    2  # where they do the work: one alone leaves a core idle while it starts, draws and compiles
-)
+# Where they do the work: one alone leaves a core idle while it starts, draws and compiles.
+USUAL_KERNELS = 2
 KERNEL_MEMORY = 4 * 2**30  # bytes that one of them may take
 
 
@@ -58,7 +53,7 @@ class Job:
         """How many chapters run side by side."""
         if self.workers or self.cluster:
             return min(self.workers or MOST_KERNELS, MOST_KERNELS)
-        return max(1, min(KERNELS, cores(), memory_limit() // KERNEL_MEMORY))
+        return max(1, min(USUAL_KERNELS, cores(), memory_limit() // KERNEL_MEMORY))
 
     def data_path(self, run: Run) -> Path:
         return self.data_dir or paths.project_path(run.parameters["data_dir"])
@@ -164,34 +159,3 @@ def plan(
     )
     check_folder(job.output, profile, fresh=fresh)
     return job
-
-
-def for_papermill(job: Job) -> str:
-    """Write the parameters of the job's one run as YAML for papermill's ``-f``.
-
-    The notebook by itself then takes models from the build's store, and leaves its records alone.
-    """
-    if len(job.selected) > 1:
-        names = ", ".join(run.name for run in job.runs())
-        raise ParameterError(
-            f"--parameters takes one run, and this names {len(job.selected)}: {names}"
-        )
-    (run,) = job.runs()
-    whole = load_profile(job.profile.name).runs
-    usual = next(other.parameters for other in whole if other.name == run.name)
-    left = left_to_profile(run.chapter)  # papermill wonders about what does not stand in the cell
-    values = {k: v for k, v in run.parameters.items() if k not in left or v != usual[k]}
-    values["store_dir"] = _from_project(job.output.store)
-    if job.data_dir:
-        values["data_dir"] = str(job.data_dir)
-    if run.chapter == stamps.FINDINGS:
-        values["output_dir"] = _from_project(job.output.folder)
-    return (
-        f"# {run.name} of the profile {job.profile.name}, for\n"
-        f"# papermill notebooks/{run.chapter}.ipynb out.ipynb -f FILE\n"
-        + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
-    )
-
-
-def _from_project(path: Path) -> str:
-    return str(path.relative_to(paths.PROJECT) if path.is_relative_to(paths.PROJECT) else path)

@@ -42,8 +42,6 @@ class Progress:
         The runs, in order.
     past
         Seconds that runs took in the folder's earlier build, by name.
-    expected
-        Seconds that the others take on some machine; the runs that end here tell how fast this one is.
     stream
         Where to write; control characters are used only if it is a terminal.
     width
@@ -55,15 +53,15 @@ class Progress:
         names: Sequence[str],
         past: Mapping[str, float],
         stream: TextIO,
-        expected: Mapping[str, float] | None = None,
         width: int = 1,
     ):
         self.names, self.past, self.stream = list(names), dict(past), stream
-        self.expected, self.measured = dict(expected or {}), {}
         self.column, self.width = max(map(len, self.names)), width
         self.live = stream.isatty()
         self.left, self.active = list(self.names), dict[str, Active]()
-        self._lock, self._ended, self._thread = threading.RLock(), threading.Event(), None
+        self._lock, self._ended = threading.RLock(), threading.Event()
+        self._thread = threading.Thread(target=self._tick, daemon=True)
+        self._thread.start()
 
     def say(self, text: str) -> None:
         """Write a line of its own."""
@@ -79,10 +77,6 @@ class Progress:
             self.say(
                 f"{self._head(name)}  {why}{self._remaining(time.monotonic() if others else None)}"
             )
-            if self._thread is None:
-                self._ended.clear()
-                self._thread = threading.Thread(target=self._tick, daemon=True)
-                self._thread.start()
 
     def cell(self, name: str, number: int, total: int) -> None:
         """A cell of the notebook begins."""
@@ -96,12 +90,10 @@ class Progress:
 
     def end(self, name: str, outcome: str) -> None:
         """The run is over."""
-        if len(self.active) == 1:
-            self.close()
         with self._lock:
             seconds = time.monotonic() - self.active.pop(name).began
             self.left.remove(name)
-            self.past[name] = self.measured[name] = seconds
+            self.past[name] = seconds
             self.say(f"{self._head(name)}  {outcome} after {duration(seconds)}")
 
     def skip(self, name: str) -> None:
@@ -114,9 +106,7 @@ class Progress:
     def close(self) -> None:
         """Stop the live line."""
         self._ended.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._thread.join()
         if self.live:
             self.stream.write("\r\x1b[K")
             self.stream.flush()
@@ -127,35 +117,23 @@ class Progress:
         return f"[{number}/{total}] {name:{self.column}}"
 
     def _remaining(self, now: float | None = None) -> str:
-        known = {name: s * self._slowness() for name, s in self.expected.items()} | self.past
-        if not all(name in known for name in self.left):
+        if not all(name in self.past for name in self.left):
             return ""
         # A run that takes too long shortens no other.
         each = [
-            max(known[name] - (now - self.active[name].began), 0)
+            max(self.past[name] - (now - self.active[name].began), 0)
             if now is not None and name in self.active
-            else known[name]
+            else self.past[name]
             for name in self.left
         ]
         seconds = max([sum(each) / self.width, *each])
         return f", about {duration(max(seconds, 1))} left in all"
 
-    def _slowness(self) -> float:
-        """How much longer than expected the runs take that have ended here.
-
-        One that took a small part of it found in the store what it would have made, and says nothing.
-        """
-        both = [
-            name
-            for name, seconds in self.measured.items()
-            if name in self.expected and seconds > self.expected[name] / 4
-        ]
-        expected = sum(self.expected[name] for name in both)
-        return sum(self.measured[name] for name in both) / expected if expected else 1.0
-
     def _tick(self) -> None:
         while not self._ended.wait(0.5 if self.live else HEARTBEAT):
             with self._lock:
+                if not self.active:
+                    continue
                 now, lines = time.monotonic(), []
                 remaining = self._remaining(now)
                 for name, run in self.active.items():

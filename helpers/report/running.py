@@ -64,7 +64,6 @@ def run_chapter(job: Job, run: Run, progress: Progress, stopping: Event) -> dict
     stamps.look_again()
     wanted["data"] = job.stamp(run)["data"]
     entry = {
-        "profile": job.profile.name,
         "stamp": wanted,
         "records": stamps.records(output, run),
         "pieces": manifest.pieces(output, run),

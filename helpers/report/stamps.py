@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import paths
-from helpers.code import onednn, text_digest
+from helpers.code import library_digest, onednn
 from helpers.data import DATASETS
 from helpers.evaluation.records import FOLDERS
 from helpers.files import file_digest, trouble, walk
@@ -25,6 +25,8 @@ from helpers.report.output import Output
 from helpers.vocabulary import CHAPTERS
 
 FINDINGS = CHAPTERS[-1]  # reads the records of all other chapters
+# These compare with what the report says, and judge by criteria: with files in data/.
+JUDGING = ("05_retraining", FINDINGS)
 # Where things lie, and what may be dear, changes no result.
 NO_RESULT = (*FOLDERS, "allow_expensive")
 PACKAGES = ("tensorflow", "keras", "numpy", "matplotlib", "adversarial-robustness-toolbox")
@@ -39,19 +41,6 @@ def _digest(content: Any) -> str:
 def _source(chapter: str) -> str:
     # Outputs, cell ids and execution counts are not what makes a result.
     return _digest(notebook_cells(chapter))
-
-
-def _helpers() -> str:
-    # The library only: the report package changes how results are shown, not the results.
-    folder = paths.PROJECT / "helpers"
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.py")}
-    return _digest(
-        {
-            name: text_digest(path.read_text(encoding="utf-8"))
-            for name, path in files.items()
-            if not name.startswith("report/")
-        }
-    )
 
 
 @lru_cache(maxsize=1)
@@ -139,11 +128,14 @@ def stamp(run: Run, output: Output, data_dir: Path, others: tuple[Run, ...]) -> 
     result = {
         "notebook": _source(run.chapter),
         "parameters": _digest(parameters),
-        "helpers": _helpers(),
+        "helpers": library_digest(paths.PROJECT / "helpers"),
         "versions": _versions(),
         "oneDNN": _digest(onednn()),
         "data": _data(run, data_dir),
     }
+    if run.chapter in JUDGING:
+        files = [*(paths.PROJECT / "data").glob("*.yaml"), *paths.PROFILES.glob("standard.yaml")]
+        result["criteria"] = _digest({path.name: file_digest(path) for path in sorted(files)})
     if run.chapter == FINDINGS:
         entries = {other: read(output, other.slug) for other in others}
         result["other chapters"] = _digest(

@@ -23,6 +23,7 @@ from helpers.report.check import script_hash
 from helpers.report.drawings import written
 from helpers.report.front import UNVERIFIED, Front, front
 from helpers.report.furnish import furnish
+from helpers.report.manifest import cost_of_pieces
 from helpers.report.merge import drop_empty, merge
 from helpers.report.progress import duration
 from helpers.report.stamps import FINDINGS
@@ -43,16 +44,15 @@ def _line(manifest: Mapping[str, Any]) -> str:
     return " · ".join(parts)
 
 
-def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _facts(manifest: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
     machine = manifest["machine"]
     versions = ", ".join(f"{name} {value}" for name, value in manifest["versions"].items() if value)
     taken = sum(run.get("seconds") or 0 for run in manifest["runs"].values())
-    cost = sum((run.get("pieces") or {}).get("seconds", 0) for run in manifest["runs"].values())
     return [
         ("Profile", f"{manifest['profile']}: {manifest['purpose']}"),
         ("Revision", manifest["revision"] or "unknown"),
         ("Started, ended (UTC)", f"{manifest['started']}, {manifest['ended']}"),
-        ("Models and images took, when they were made", duration(cost)),
+        ("Models and images took, when they were made", duration(cost_of_pieces(folder, manifest))),
         ("The runs took, with what they found in the store", duration(taken)),
         ("Versions", versions),
         ("Platform", machine["platform"]),
@@ -240,7 +240,7 @@ def build_page(
         terms=[entry | {"id": glossary.identity(entry["term"])} for entry in terms],
         narrow=_narrow([part.run for part in parts]),
         items=items,
-        facts=_facts(manifest),
+        facts=_facts(manifest, folder),
         runs=_runs(parts, manifest),
         parameters=drawn.parameters(chapters),
         absent=absent,

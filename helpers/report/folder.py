@@ -1,57 +1,19 @@
-"""Whether a folder can be a build's output, and what an earlier build left in it."""
+"""Whether a folder can be a build's output."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from helpers import paths
 from helpers.experiment.provenance import git
 from helpers.parameters import ParameterError
-from helpers.report import stamps
-from helpers.report.output import FORMAT, Output, is_foreign, is_slug, load, read_manifest
+from helpers.report.output import Output, read_manifest
 
 # What is the project's own where there is no git to ask, and beside what it knows.
 KNOWN = (
     ".ci", ".devcontainer", ".git", ".github", ".venv", "benchmarks", "data", "docker", "docs",
     "helpers", "notebooks", "profiles", "reports", "scripts", "tests",
 )  # fmt: skip
-
-
-def earlier_build(output: Output, profile: str) -> dict[str, Any] | None:
-    """Read what is known of the folder's earlier build; None if no build wrote there.
-
-    Where its manifest and the copy are lost, the executed notebooks tell: each carries a stamp.
-
-    Parameters
-    ----------
-    profile
-        Taken for notebooks whose stamp names none.
-    """
-    found = read_manifest(output)
-    content = load(output.manifest)
-    if found is not None or (content and is_foreign(content)):
-        return found
-    notebooks = (output.folder / "notebooks").glob("*.ipynb")
-    slugs = sorted(path.stem for path in notebooks if is_slug(path.stem))
-    entries = {slug: entry for slug in slugs if (entry := stamps.read(output, slug))}
-    if not entries:
-        return None
-    profiles = {str(entry.get("profile", profile)) for entry in entries.values()}
-    return {
-        "format": FORMAT,
-        "profile": min(profiles - {profile}, default=profile),  # another's is to be noticed
-        "status": "interrupted",
-        "spent_seconds": sum(entry.get("seconds") or 0.0 for entry in entries.values()),
-        "runs": {
-            slug: {
-                "name": slug.replace("-", ":", 1),
-                "status": "kept",
-                "seconds": entry.get("seconds"),
-            }
-            for slug, entry in entries.items()
-        },
-    }
 
 
 def _source_names() -> set[str]:
@@ -92,7 +54,7 @@ def check_folder(output: Output, profile: str, *, fresh: bool) -> None:
         raise ParameterError(
             f"--output {folder}: {existing} cannot be written; choose a folder of your own"
         )
-    earlier = earlier_build(output, profile)
+    earlier = read_manifest(output)
     if earlier is not None:
         if earlier["profile"] != profile and not fresh:
             raise ParameterError(
