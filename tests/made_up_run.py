@@ -1,4 +1,4 @@
-"""Made-up records of the chapters, for the tests of what is found in them."""
+"""Made-up records of the chapters, for the tests of what reads them."""
 
 from dataclasses import replace
 
@@ -25,14 +25,25 @@ def retrained(attack, regenerate="epoch"):
     return ModelId(kind="original", retrained_on=attack, regenerate=regenerate)
 
 
+ENSEMBLE, MEMBER, RETRAINED = ensemble(3), member(1), retrained("fgsm")
+
+
+def scored(
+    attack, n_correct=0, model=ORIGINAL, *, n=200, correct=None, made_on=None,
+    place=("04_ensembles", "digits"), seed=0, **parameters,
+):  # fmt: skip
+    """An accuracy; `correct` gives its answers image by image."""
+    arrays = {} if correct is None else {"correct": correct}
+    if arrays:
+        n, n_correct = len(correct), int(correct.sum())
+    values, made_on = accuracy_values(n_correct, n), None if attack == "none" else made_on
+    return Record(*place, "accuracy", model, attack, made_on, parameters, seed, values, arrays)
+
+
 def accuracy(chapter, dataset, model, attack, share, n=N, made_on=None, **parameters):
     """An accuracy whose first images are the right ones."""
-    correct = np.arange(n) < round(share * n)
-    values = accuracy_values(int(correct.sum()), n)
-    return Record(
-        chapter, dataset, "accuracy", model, attack, None if attack == "none" else made_on,
-        parameters, 0, values, {"correct": correct},
-    )  # fmt: skip
+    correct, place = np.arange(n) < round(share * n), (chapter, dataset)
+    return scored(attack, model=model, correct=correct, made_on=made_on, place=place, **parameters)
 
 
 def again(record, share=None, n=None, **changes):

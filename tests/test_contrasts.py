@@ -3,9 +3,8 @@
 from dataclasses import replace
 
 import numpy as np
-from made_up_run import ORIGINAL, accuracy, clean, ensemble, member, retrained
+from made_up_run import ORIGINAL, clean, ensemble, member, retrained, scored
 
-from helpers.evaluation.statistics import accuracy_values
 from helpers.findings.contrasts import contrast
 from helpers.findings.gathering import Gathered
 
@@ -18,9 +17,8 @@ def right(share, seed, n=2000):
 
 
 def answered(model, attack, correct, made_on=ORIGINAL, **about):
-    record = accuracy("04_ensembles", "mnist", model, attack, 0.5, len(correct), made_on, **about)
-    values = accuracy_values(int(correct.sum()), len(correct))
-    return replace(record, values=values, arrays={"correct": correct})
+    place = ("04_ensembles", "mnist")
+    return scored(attack, model=model, correct=correct, made_on=made_on, place=place, **about)
 
 
 def compared(records, *sides, **more):

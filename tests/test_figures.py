@@ -5,8 +5,8 @@ from itertools import pairwise
 import matplotlib
 import numpy as np
 import pytest
+from made_up_run import ENSEMBLE, RETRAINED, ensemble, scored
 from matplotlib.colors import to_hex
-from some_records import ENSEMBLE, RETRAINED, accuracy, ensemble_of
 
 from helpers import figures
 from helpers.evaluation.model_id import ORIGINAL
@@ -23,8 +23,7 @@ def series(*attacks):
     """Accuracies of ensembles of 3, 1 and 2 members, under epsilons of as many tenths."""
     return {
         attack: [
-            accuracy(attack, 190 - 20 * k - place, ensemble_of(k), epsilon=k / 10)
-            for k in (3, 1, 2)
+            scored(attack, 190 - 20 * k - place, ensemble(k), epsilon=k / 10) for k in (3, 1, 2)
         ]
         for place, attack in enumerate(attacks)
     }
@@ -84,8 +83,8 @@ def test_members_figure_has_two_panels_and_one_legend():
 
 def test_grouped_bars_show_values_and_intervals():
     groups = {
-        ORIGINAL: [accuracy("none", 199), accuracy("lbfgs", 80), accuracy("fgsm", 0)],
-        ensemble_of(10): [accuracy("none", 200), accuracy("fgsm", 120)],
+        ORIGINAL: [scored("none", 199), scored("lbfgs", 80), scored("fgsm", 0)],
+        ensemble(10): [scored("none", 200), scored("fgsm", 120)],
     }
     figure = figures.grouped_bars(groups)
     axes = figure.axes[0]
@@ -108,9 +107,7 @@ def boxes(figure, kind):
 @pytest.mark.parametrize("n_groups", [2, 4, 5])
 def test_bar_labels_do_not_overlap(n_groups):
     groups = {
-        f"a model with a long name {k}": [
-            accuracy(a, 200) for a in ("none", "fgsm", "bim", "lbfgs")
-        ]
+        f"a model with a long name {k}": [scored(a, 200) for a in ("none", "fgsm", "bim", "lbfgs")]
         for k in range(n_groups)
     }
     figure = figures.grouped_bars(groups)
@@ -123,7 +120,7 @@ def test_bar_labels_do_not_overlap(n_groups):
 @pytest.mark.parametrize(("n_groups", "narrow"), [(1, False), (8, False), (3, True)])
 def test_what_has_no_room_for_bars_stands_in_rows(n_groups, narrow):
     groups = {
-        f"model {k}": [accuracy(a, 10 * k + 100) for a in ("none", "fgsm", "bim", "pgd")]
+        f"model {k}": [scored(a, 10 * k + 100) for a in ("none", "fgsm", "bim", "pgd")]
         for k in range(n_groups)
     }
     figure = figures.grouped_bars(groups)
@@ -140,7 +137,7 @@ def test_what_has_no_room_for_bars_stands_in_rows(n_groups, narrow):
 @pytest.mark.parametrize("narrow", [False, True])
 def test_the_reports_range_is_shown_above_what_it_compares_with(narrow):
     groups = {
-        name: [accuracy("none", 190), accuracy("fgsm", n), accuracy("bim", 40)]
+        name: [scored("none", 190), scored("fgsm", n), scored("bim", 40)]
         for name, n in (("alone", 100), ("together", 150))
     }
     figure = figures.grouped_bars(groups, band=("together", "alone", 20, 30))
@@ -153,7 +150,7 @@ def test_the_reports_range_is_shown_above_what_it_compares_with(narrow):
 def test_small_epsilons_have_room():
     sizes = [0.0, 0.01, 0.02, 0.05, 0.1, 0.5]
     figure = figures.curves(
-        {"fgsm": [accuracy("fgsm", 100, epsilon=e) for e in sizes]}, x="epsilon", xlabel="ε"
+        {"fgsm": [scored("fgsm", 100, epsilon=e) for e in sizes]}, x="epsilon", xlabel="ε"
     )
     axes = figure.axes[0]
     assert axes.transData.transform((0.125, 0))[0] - axes.transData.transform((0, 0))[
@@ -188,8 +185,8 @@ def test_matrix_writes_each_cell():
 
 def test_matrix_places_records_by_group_and_attack():
     groups = {
-        ORIGINAL: [accuracy("bim", 20), accuracy("none", 190)],
-        ENSEMBLE: [accuracy("bim", 30)],
+        ORIGINAL: [scored("bim", 20), scored("none", 190)],
+        ENSEMBLE: [scored("bim", 30)],
     }
     figure = figures.matrix(groups)
     low, high = (100 * end for end in wilson(30, 200))
@@ -269,18 +266,18 @@ def test_costs_are_drawn_where_they_are():
         "one": {"training_seconds": 10.0, "calls_per_image": 1},
         "three": {"training_seconds": 40.0, "calls_per_image": 4},
     }
-    measured = {"one": accuracy("pgd", 20), "three": accuracy("pgd", 60, ENSEMBLE)}
+    measured = {"one": scored("pgd", 20), "three": scored("pgd", 60, ENSEMBLE)}
     axes = figures.costs(costs, measured).axes[0]
     drawn = [container.lines[0] for container in axes.containers]
     assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in drawn] == [(10, 10), (40, 30)]
     assert drawn[1].get_markersize() > drawn[0].get_markersize()
     assert to_hex(drawn[1].get_color()) == MODEL_LOOKS["ensemble", ""].colour
     with pytest.raises(ValueError, match="the same models"):
-        figures.costs(costs, {"one": accuracy("pgd", 20)})
+        figures.costs(costs, {"one": scored("pgd", 20)})
 
 
 def test_levels_are_lines_across_the_curves():
-    line = [accuracy("fgsm", k, epsilon=e) for e, k in ((0.0, 180), (0.1, 90))]
+    line = [scored("fgsm", k, epsilon=e) for e, k in ((0.0, 180), (0.1, 90))]
     figure = figures.curves({"fgsm": line}, x="epsilon", xlabel="ε", levels={"reported": 0.75})
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["FGSM", "reported (75 %)"]
@@ -347,7 +344,7 @@ def test_magnification_fills_the_range_but_never_leaves_it(largest):
         (lambda: figures.grouped_bars({}), "no groups"),
         (lambda: figures.grouped_bars({"a": []}), "no records"),
         (
-            lambda: figures.grouped_bars({"a": [accuracy("fgsm", 1), accuracy("fgsm", 2)]}),
+            lambda: figures.grouped_bars({"a": [scored("fgsm", 1), scored("fgsm", 2)]}),
             "several records",
         ),
         (

@@ -3,15 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from some_records import (
-    ENSEMBLE,
-    MEMBER,
-    RETRAINED,
-    RETRAINED_ENSEMBLE,
-    RETRAINED_MEMBER,
-    accuracy,
-    ensemble_of,
-)
+from made_up_run import ENSEMBLE, MEMBER, RETRAINED, ensemble, scored
 
 from helpers import attacks
 from helpers.attacks import ATTACKS
@@ -59,12 +51,12 @@ def test_a_new_attack_gets_a_spare_look(monkeypatch):
     [
         (ORIGINAL, ("original", "")),
         (MEMBER, ("member", "")),
-        (ensemble_of(7), ("ensemble", "")),
+        (ensemble(7), ("ensemble", "")),
         (replace(ENSEMBLE, combine="majority", recipe="sigma=0"), ("ensemble", "")),
         (RETRAINED, ("original", "fgsm")),
         (replace(RETRAINED, regenerate="batch"), ("original", "fgsm")),
-        (RETRAINED_MEMBER, ("original", "fgsm")),
-        (RETRAINED_ENSEMBLE, ("ensemble", "bim")),
+        (replace(RETRAINED, kind="member", member=2), ("original", "fgsm")),
+        (replace(ENSEMBLE, retrained_on="bim", regenerate="epoch"), ("ensemble", "bim")),
     ],
 )
 def test_a_model_looks_like_its_kind(model, key):
@@ -74,31 +66,29 @@ def test_a_model_looks_like_its_kind(model, key):
 
 
 def test_series_that_compare_attacks_look_like_attacks():
-    found = looks.looks({a: [accuracy(a, 9), accuracy(a, 8)] for a in ("bim", "none")})
+    found = looks.looks({a: [scored(a, 9), scored(a, 8)] for a in ("bim", "none")})
     assert found["bim"].colour == looks.ATTACK_LOOKS["bim"].colour
     assert found["none"].label == "no attack"
 
 
 def test_series_that_compare_models_look_like_models_and_stay_apart():
     models = (ORIGINAL, MEMBER, replace(MEMBER, member=2), ENSEMBLE)
-    found = looks.looks({model: [accuracy("bim", 9, model)] for model in models})
+    found = looks.looks({model: [scored("bim", 9, model)] for model in models})
     assert found[ORIGINAL].colour == looks.MODEL_LOOKS["original", ""].colour
     assert found[ENSEMBLE].label == "ensemble of 3"
     assert len({look.colour for look in found.values()}) == 4
 
 
 def test_one_attack_made_in_two_ways_is_drawn_in_two_colours():
-    series = {a: [accuracy(a, 9, ENSEMBLE)] for a in ("fgsm", "bim")}
-    found = looks.looks(
-        series | {"BIM on itself": [accuracy("bim", 5, ENSEMBLE, made_on=ENSEMBLE)]}
-    )
+    series = {a: [scored(a, 9, ENSEMBLE)] for a in ("fgsm", "bim")}
+    found = looks.looks(series | {"BIM on itself": [scored("bim", 5, ENSEMBLE, made_on=ENSEMBLE)]})
     assert found["bim"].colour == looks.ATTACK_LOOKS["bim"].colour
     assert found["BIM on itself"].colour in {spare.colour for spare in looks.SPARE}
 
 
 def test_grouping_keeps_the_order_and_knows_models_and_parameters():
-    records = [accuracy("bim", k, ensemble_of(k), epsilon=0.1 * (k % 2)) for k in (3, 1, 2)]
+    records = [scored("bim", k, ensemble(k), epsilon=0.1 * (k % 2)) for k in (3, 1, 2)]
     assert list(looks.grouped(records, "n_members")) == [3, 1, 2]
     assert {k: len(v) for k, v in looks.grouped(records, "epsilon").items()} == {0.1: 2, 0.0: 1}
     assert list(looks.grouped(records, "attack")) == ["bim"]
-    assert list(looks.grouped(records, "model")) == [ensemble_of(k) for k in (3, 1, 2)]
+    assert list(looks.grouped(records, "model")) == [ensemble(k) for k in (3, 1, 2)]

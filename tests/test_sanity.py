@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from some_records import MEMBER, RETRAINED, ensemble_of
+from made_up_run import MEMBER, RETRAINED, ensemble
 
 from helpers.evaluation import sanity
 from helpers.evaluation.model_id import ORIGINAL
 from helpers.evaluation.records import Records
 
 N, CLASSES = 40, 10
-ENSEMBLE = ensemble_of(2)
+ENSEMBLE = ensemble(2)
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
+from made_up_run import ENSEMBLE, RETRAINED, scored
 from markupsafe import Markup
 from small_models import inception
-from some_records import ENSEMBLE, RETRAINED, accuracy
 
 from helpers.evaluation.model_id import ORIGINAL
 from helpers.evaluation.record import WORST_RUNG, Record
@@ -55,8 +55,8 @@ def test_architecture_table_shows_a_nested_network_as_one_row():
 
 def test_group_table_has_a_row_for_each_group_and_the_attacks_in_their_order():
     groups = {
-        "ensembles": [accuracy("lbfgs", 500, n=1000), accuracy("none", 984, n=1000)],
-        ORIGINAL: [accuracy("none", 970, n=1000)],
+        "ensembles": [scored("lbfgs", 500, n=1000), scored("none", 984, n=1000)],
+        ORIGINAL: [scored("none", 970, n=1000)],
     }
     frame = tables.group_table(groups)
     assert list(frame.columns) == ["Model", "no attack", "L-BFGS"]
@@ -68,8 +68,8 @@ def test_group_table_has_a_row_for_each_group_and_the_attacks_in_their_order():
 def test_gain_table_pairs_by_attack():
     few, many = np.arange(100) < 20, np.arange(100) < 80
     frame = tables.gain_table(
-        [accuracy("none", 0, ENSEMBLE, correct=many), accuracy("fgsm", 90, ENSEMBLE, n=100)],
-        [accuracy("fgsm", 40, n=100), accuracy("none", 0, correct=few), accuracy("bim", 3)],
+        [scored("none", 0, ENSEMBLE, correct=many), scored("fgsm", 90, ENSEMBLE, n=100)],
+        [scored("fgsm", 40, n=100), scored("none", 0, correct=few), scored("bim", 3)],
     )
     assert frame["Attack"].tolist() == ["no attack", "FGSM"]
     assert [text.split()[0] for text in frame["gain in points"]] == ["+60.0", "+50.0"]
@@ -78,12 +78,12 @@ def test_gain_table_pairs_by_attack():
 def test_variant_table_tells_transfer_from_attacks_on_the_ensemble_itself():
     bare = replace(ENSEMBLE, recipe="sigma=0")
     records = [
-        accuracy("none", 190, bare),
-        accuracy("bim", 120, bare, made_on=ORIGINAL),
-        accuracy("bim", 40, bare, made_on=bare),
-        accuracy("bim", 1, bare, made_on=bare, sweep="sigma"),
+        scored("none", 190, bare),
+        scored("bim", 120, bare, made_on=ORIGINAL),
+        scored("bim", 40, bare, made_on=bare),
+        scored("bim", 1, bare, made_on=bare, sweep="sigma"),
         Record("08", "digits", "diversity", bare, values={"errors": 0.5, "gradients": 0.25}),
-        accuracy("none", 180, ENSEMBLE),
+        scored("none", 180, ENSEMBLE),
     ]
     with_noise, without = tables.variant_table({"noise": ENSEMBLE, "none": bare}, records).to_dict(
         "records"
@@ -100,7 +100,7 @@ def test_size_table_leaves_out_what_says_nothing():
     values = {"l2_mean": 1.5, "linf_mean": 0.1, "ssim_mean": 0.9}
     records = [
         Record("03", "digits", "distortion", ORIGINAL, "fgsm", values=values),
-        accuracy("bim", 1),
+        scored("bim", 1),
     ]
     (row,) = tables.size_table(records).to_dict("records")
     assert row == {"Attack": "FGSM", "mean L2 norm": 1.5, "mean L∞ norm": 0.1, "mean SSIM": 0.9}
@@ -109,14 +109,14 @@ def test_size_table_leaves_out_what_says_nothing():
 
 def test_summary_keeps_attacks_made_on_the_model_itself():
     records = [
-        accuracy("none", 198),
-        accuracy("fgsm", 60, made_on=ORIGINAL),
-        accuracy("fgsm", 20, made_on=ORIGINAL, sweep="epsilon"),
-        accuracy("fgsm", 140, ENSEMBLE, made_on=ORIGINAL),
-        accuracy("fgsm", 80, ENSEMBLE, made_on=ENSEMBLE),
-        accuracy("noise", 190, ENSEMBLE),
-        accuracy("square", 1, ENSEMBLE, made_on=ENSEMBLE, n=5),  # too few to rank by
-        accuracy("bim", 90, replace(ENSEMBLE, recipe="sigma=0"), made_on=None),
+        scored("none", 198),
+        scored("fgsm", 60, made_on=ORIGINAL),
+        scored("fgsm", 20, made_on=ORIGINAL, sweep="epsilon"),
+        scored("fgsm", 140, ENSEMBLE, made_on=ORIGINAL),
+        scored("fgsm", 80, ENSEMBLE, made_on=ENSEMBLE),
+        scored("noise", 190, ENSEMBLE),
+        scored("square", 1, ENSEMBLE, made_on=ENSEMBLE, n=5),  # too few to rank by
+        scored("bim", 90, replace(ENSEMBLE, recipe="sigma=0"), made_on=None),
         Record("01_data", "digits", "size"),
     ]
     frame = tables.summary_table(records).set_index("Model")
@@ -130,8 +130,7 @@ def test_summary_keeps_attacks_made_on_the_model_itself():
 
 def test_summary_joins_the_chapters_that_agree_and_keeps_the_others_apart():
     def of(chapter, attack, n_correct):
-        made_on = ORIGINAL if attack == "pgd" else None
-        return replace(accuracy(attack, n_correct, made_on=made_on), chapter=chapter)
+        return scored(attack, n_correct, made_on=ORIGINAL, place=(chapter, "digits"))
 
     records = [
         of("02_models", "none", 198), of("05_retraining", "none", 198),
@@ -145,10 +144,10 @@ def test_summary_joins_the_chapters_that_agree_and_keeps_the_others_apart():
 
 def test_summary_shows_the_last_rung_of_the_ladder():
     rungs = [
-        accuracy("bim", 70, ENSEMBLE, made_on=ENSEMBLE, epsilon=0.1),
-        accuracy("bim", 40, ENSEMBLE, rung=WORST_RUNG, epsilon=0.1),
-        accuracy("bim", 4, ENSEMBLE, rung=WORST_RUNG, epsilon=0.2),  # of the curve over ε
-        accuracy("bim", 80, ENSEMBLE, rung="x", epsilon=0.1),
+        scored("bim", 70, ENSEMBLE, made_on=ENSEMBLE, epsilon=0.1),
+        scored("bim", 40, ENSEMBLE, rung=WORST_RUNG, epsilon=0.1),
+        scored("bim", 4, ENSEMBLE, rung=WORST_RUNG, epsilon=0.2),  # of the curve over ε
+        scored("bim", 80, ENSEMBLE, rung="x", epsilon=0.1),
     ]
     alone, row = tables.summary_table(rungs).to_dict("records")
     assert alone["BIM"].startswith("35.0")
@@ -193,7 +192,7 @@ def test_sanity_table_sums_up_each_chapter_and_data_set():
         sanity("04", "digits", "zero gradients", 2, ["member 1: 5.0%", "member 1: 7.0%"]),
         sanity("03", "digits", "zero gradients", 1),
         sanity("04", "digits", "transfer", 3),
-        accuracy("bim", 1),
+        scored("bim", 1),
     ]
     frame = verdict_tables.sanity_table(records)
     assert list(frame["Chapter"]) == ["04", "all others"]
@@ -246,14 +245,13 @@ def test_tests_and_slips_are_listed():
 def test_repeat_table_has_a_column_for_each_seed():
     rows = [
         replace(
-            accuracy("none", k, replace(model, training_seed=seed)),
+            scored("none", model=replace(model, training_seed=seed), correct=np.arange(200) < k),
             quantity="repeat",
-            arrays={"correct": np.arange(200) < k},
         )
         for model, found in {ORIGINAL: (194, 198), RETRAINED: (196, 196)}.items()
         for seed, k in enumerate(found)
     ]
-    frame = tables.repeat_table([*rows, accuracy("none", 194)])
+    frame = tables.repeat_table([*rows, scored("none", 194)])
     assert list(frame.columns[:4]) == ["Model", "Attack", "seed 0", "seed 1"]
     assert list(frame.columns[4:]) == ["mean", "95 %", "of one more", "trainings"]
     assert frame["Model"].tolist() == ["original model", "retrained on FGSM"]

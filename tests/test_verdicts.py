@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from made_up_run import scored
 
-from helpers.evaluation.record import Record
-from helpers.evaluation.statistics import Difference
+from helpers.evaluation.statistics import Difference, independent_difference
 from helpers.findings.verdicts import (
     ABSENT,
     FAILS,
@@ -19,11 +19,7 @@ from helpers.findings.verdicts import (
     worst,
 )
 
-
-def accuracy(correct, dataset="mnist", **about):
-    correct = np.asarray(correct, bool)
-    values = {"n": len(correct), "n_correct": int(correct.sum()), "accuracy": correct.mean()}
-    return Record("c", dataset, "accuracy", values=values, arrays={"correct": correct}, **about)
+FEWER = np.arange(200) < 110
 
 
 def told(low, high, least=0.0, most=None, **more):
@@ -95,25 +91,22 @@ def test_what_lacks_something_decides_nothing_and_asks_for_no_correction():
     assert [v.verdict for v in two] == [UNDECIDED, UNDECIDED]
 
 
-def test_a_gap_is_paired_only_on_the_same_images():
-    a, b = np.arange(200) < 120, np.arange(200) < 110
-    paired = gap(accuracy(a), accuracy(b))
-    apart = gap(accuracy(a), accuracy(b[:150]))
-    elsewhere = gap(accuracy(a), accuracy(b, dataset="cifar10"))
-    assert (paired.value, elsewhere.value) == pytest.approx((0.05, 0.05))
-    assert paired.high - paired.low < elsewhere.high - elsewhere.low
-    assert apart.value == pytest.approx(120 / 200 - 110 / 150)
-
-
-def test_a_gap_of_other_seeds_is_not_paired():
-    a, b = np.arange(200) < 120, np.arange(200) < 110
-    assert gap(accuracy(a), accuracy(b, seed=1)) == gap(accuracy(a), accuracy(b, dataset="x"))
-
-
-def test_a_gap_without_arrays_is_not_paired():
-    a, b = accuracy(np.arange(200) < 120), accuracy(np.arange(200) < 110)
-    blind = Record("c", "mnist", "accuracy", values=a.values)
-    assert gap(blind, b) == gap(accuracy(np.arange(200) < 120, dataset="other"), b)
+@pytest.mark.parametrize(
+    ("other", "n"),
+    [
+        ({"correct": FEWER, "place": ("04_ensembles", "cifar10")}, 200),
+        ({"correct": FEWER, "seed": 1}, 200),
+        ({"correct": FEWER[:150]}, 150),
+        ({"n_correct": 110}, 200),
+    ],
+    ids=["data", "seed", "size", "no arrays"],
+)
+def test_a_gap_is_paired_only_on_the_same_images(other, n):
+    one = scored("none", correct=np.arange(200) < 120)
+    paired, apart = gap(one, scored("none", correct=FEWER)), gap(one, scored("none", **other))
+    assert paired.value == pytest.approx(0.05)
+    assert paired.high - paired.low < apart.high - apart.low
+    assert apart == independent_difference(120, 200, 110, n)
 
 
 def test_points_are_written_with_signs():

@@ -1,7 +1,7 @@
 """Captions, alt texts and sentences say what the records hold, and no more."""
 
 import pytest
-from some_records import ENSEMBLE, accuracy, ensemble_of
+from made_up_run import ENSEMBLE, ensemble, scored
 
 from helpers import figures
 from helpers.evaluation.model_id import ORIGINAL
@@ -12,13 +12,13 @@ BIM = {"epsilon": 0.1, "alpha": 0.025, "steps": 5}
 
 
 def line(attack, shares, **about):
-    return [accuracy(attack, k, ensemble_of(n), **about) for n, k in shares.items()]
+    return [scored(attack, k, ensemble(n), **about) for n, k in shares.items()]
 
 
 def test_a_caption_adds_the_facts_to_the_sentence():
     about = {
-        "a": [accuracy("none", 190), accuracy("bim", 20, **BIM)],
-        "b": [accuracy("lbfgs", 2, n=20), accuracy("pgd", 20, **BIM | {"steps": 10})],
+        "a": [scored("none", 190), scored("bim", 20, **BIM)],
+        "b": [scored("lbfgs", 2, n=20), scored("pgd", 20, **BIM | {"steps": 10})],
     }
     assert words.caption("What it shows", about, "digits (stands in for MNIST)") == (
         "What it shows. Data: digits (stands in for MNIST); 200 test images, 20 for L-BFGS; ε = 0.1."
@@ -26,15 +26,15 @@ def test_a_caption_adds_the_facts_to_the_sentence():
 
 
 def test_a_label_with_a_comma_is_one_name_in_a_list():
-    about = [accuracy("none", 9), accuracy("lbfgs", 2, n=20), accuracy("untargeted_lbfgs", 2, n=20)]
-    about += [accuracy("fgsm", 9)]
+    about = [scored("none", 9), scored("lbfgs", 2, n=20), scored("untargeted_lbfgs", 2, n=20)]
+    about += [scored("fgsm", 9)]
     assert "20 for L-BFGS and untargeted L-BFGS." in words.caption("Sentence.", about, "digits")
 
 
 @pytest.mark.parametrize(
     ("about", "absent"),
     [
-        ([accuracy("bim", 9, epsilon=e) for e in (0.1, 0.2)], "ε"),
+        ([scored("bim", 9, epsilon=e) for e in (0.1, 0.2)], "ε"),
         ([Record("01", "digits", "size", values={"n": 3})], "test images"),
         ([], "test images"),
     ],
@@ -46,7 +46,7 @@ def test_a_caption_says_only_what_is_one_and_the_same(about, absent):
 def test_a_caption_without_facts_is_its_sentence():
     assert words.caption(" Sentence. ") == "Sentence."
     with pytest.raises(ValueError, match="needs a sentence"):
-        words.caption(" ", [accuracy("bim", 1)])
+        words.caption(" ", [scored("bim", 1)])
 
 
 def test_lines_are_told_by_their_ends_and_extremes():
@@ -59,7 +59,7 @@ def test_lines_are_told_by_their_ends_and_extremes():
 
 def test_lines_of_several_groups_keep_their_names():
     about = {
-        name: {"bim": [accuracy("bim", k, epsilon=e) for e, k in ((0.0, 200), (0.5, n))]}
+        name: {"bim": [scored("bim", k, epsilon=e) for e, k in ((0.0, 200), (0.5, n))]}
         for name, n in (("left", 2), ("right", 4))
     }
     assert words.said(about) == [
@@ -71,12 +71,12 @@ def test_lines_of_several_groups_keep_their_names():
 @pytest.mark.parametrize(
     ("about", "sentence"),
     [
-        ([accuracy("bim", 20), accuracy("bim", 40, ENSEMBLE)],
+        ([scored("bim", 20), scored("bim", 40, ENSEMBLE)],
          "BIM: from 10.0 % (original model) to 20.0 % (ensemble of 3)."),
-        ({"a": [accuracy("bim", 20)], "b": [accuracy("bim", 10)], "c": [accuracy("bim", 15)]},
+        ({"a": [scored("bim", 20)], "b": [scored("bim", 10)], "c": [scored("bim", 15)]},
          "BIM: from 5.0 % (b) to 10.0 % (a)."),
-        ({ORIGINAL: [accuracy("bim", 20)]}, "BIM: 10.0 %."),
-        ([accuracy("bim", 20), accuracy("bim", 20, ENSEMBLE)], "BIM: 10.0 % in all cases."),
+        ({ORIGINAL: [scored("bim", 20)]}, "BIM: 10.0 %."),
+        ([scored("bim", 20), scored("bim", 20, ENSEMBLE)], "BIM: 10.0 % in all cases."),
     ],
 )  # fmt: skip
 def test_groups_are_told_by_their_range(about, sentence):
@@ -93,7 +93,7 @@ def test_an_alt_text_names_the_axes_and_what_came_out():
 
 
 def test_gains_are_told_for_shared_attacks():
-    told = words.gains([accuracy("bim", 50), accuracy("pgd", 9)], [accuracy("bim", 20)])
+    told = words.gains([scored("bim", 50), scored("pgd", 9)], [scored("bim", 20)])
     assert [text.split(" [")[0] for text in told] == ["BIM: +15.0"]
 
 
