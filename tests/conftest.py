@@ -9,6 +9,11 @@ import pytest
 from small_project import Sandbox, make_sandbox
 
 
+def pytest_configure(config):
+    """ART tells which frameworks are not installed."""
+    config.addinivalue_line("filterwarnings", "ignore:PyTorch not found:UserWarning")
+
+
 @pytest.fixture
 def sandbox(tmp_path) -> Sandbox:
     """Make the small project, nothing built yet."""

@@ -50,6 +50,16 @@ def blobs(n: int = 240, n_classes: int = 3, seed: int = 0) -> tuple[np.ndarray, 
     return np.clip(x, 0, 1).astype(np.float32), y
 
 
+def art_classifier(model: keras.Model, **options):
+    """The model as users of adversarial-robustness-toolbox have it, with the loss that is theirs."""
+    from art.estimators.classification import TensorFlowV2Classifier  # takes long
+
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    usual = {"loss_object": loss, "clip_values": (0.0, 1.0)}
+    shapes = {"nb_classes": model.output_shape[-1], "input_shape": model.input_shape[1:]}
+    return TensorFlowV2Classifier(model=model, **shapes, **usual | options)
+
+
 @cache
 def inception() -> keras.Model:
     """A narrow InceptionV3 for ten classes of 64 x 64 pixels; to be read, not changed."""

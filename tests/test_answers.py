@@ -2,7 +2,7 @@
 
 import keras
 import numpy as np
-from small_models import SHAPE, images, linear_model, small_network
+from small_models import SHAPE, images, linear_model
 
 from helpers.models import answers, gradients
 
@@ -29,31 +29,3 @@ def test_a_loss_for_more_classes_than_there_are_has_no_gradient_to_look_at():
     cross_entropy, dlr = answers.vanishing_gradients(model, images(), Y % 2)
     assert cross_entropy == 0
     assert np.isnan(dlr)
-
-
-def test_a_model_that_draws_at_random_does_not_repeat():
-    steady, x = small_network(), images()
-    assert answers.repeats(steady, x, gradients.logits(steady, x))
-
-    class Noise(keras.layers.Layer):
-        def __init__(self, **kwargs):
-            super().__init__(**kwargs)
-            self.generator = keras.random.SeedGenerator(0)
-
-        def call(self, inputs):
-            return inputs + keras.random.normal(keras.ops.shape(inputs), seed=self.generator)
-
-    shaky = keras.Sequential([keras.Input(SHAPE), Noise(), *small_network().layers])
-    first = gradients.logits(shaky, x)
-    assert not answers.repeats(shaky, x, first)
-
-
-def test_a_layer_that_acts_as_in_training_is_named():
-    inputs = keras.Input(SHAPE)
-    flat = keras.layers.Flatten()(inputs)
-    dropped = keras.layers.Dropout(0.5, name="always")(flat, training=True)
-    model = keras.Model(inputs, keras.layers.Dense(3)(dropped))
-    quiet = gradients.logits(model, images())
-    assert answers.acts_in_training(model, images(), quiet) == ["always"]
-    steady = small_network()
-    assert answers.acts_in_training(steady, images(), gradients.logits(steady, images())) == []

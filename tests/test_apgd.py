@@ -1,8 +1,10 @@
 """AutoPGD: against PGD of as many gradients, against ART's, and where it looks."""
 
+import keras
 import numpy as np
 import pytest
-from small_models import trained
+from art.attacks.evasion import AutoProjectedGradientDescent
+from small_models import art_classifier, trained
 
 from helpers.attacks import auto_pgd, pgd
 from helpers.attacks.apgd import _looks
@@ -37,16 +39,10 @@ def test_it_leaves_no_more_than_pgd_with_as_many_gradients(loss):
 
 def test_it_does_as_well_as_arts():
     model, x, y = trained()
-    keras = pytest.importorskip("keras")
-    estimators = pytest.importorskip("art.estimators.classification")
-    evasion = pytest.importorskip("art.attacks.evasion")
-    estimator = estimators.TensorFlowV2Classifier(
-        model=model, nb_classes=3, input_shape=x.shape[1:], clip_values=(0.0, 1.0),
-        loss_object=keras.losses.CategoricalCrossentropy(from_logits=True),
-    )  # fmt: skip
-    attack = evasion.AutoProjectedGradientDescent(
-        estimator, norm=np.inf, eps=EPSILON, eps_step=2 * EPSILON, max_iter=20, nb_random_init=1,
-        batch_size=256, loss_type=None, verbose=False,
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    attack = AutoProjectedGradientDescent(
+        art_classifier(model, loss_object=loss), norm=np.inf, eps=EPSILON, eps_step=2 * EPSILON,
+        max_iter=20, nb_random_init=1, batch_size=256, loss_type=None, verbose=False,
     )  # fmt: skip
     theirs = attack.generate(x, y=np.eye(3, dtype=np.float32)[y])
     ours = auto_pgd(model, x, y, epsilon=EPSILON, steps=20, seed=0)

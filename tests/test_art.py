@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from small_models import small_network, trained
+from art.attacks import evasion
+from small_models import art_classifier, small_network, trained
 
 from helpers.attacks import steps
 from helpers.attacks.art import cw, square
@@ -15,14 +16,7 @@ CLOSE = 2e-6
 
 
 def theirs(name, model, x, y, **options):
-    keras = pytest.importorskip("keras")
-    estimators = pytest.importorskip("art.estimators.classification")
-    evasion = pytest.importorskip("art.attacks.evasion")
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    estimator = estimators.TensorFlowV2Classifier(
-        model=model, nb_classes=3, input_shape=x.shape[1:], loss_object=loss, clip_values=(0.0, 1.0)
-    )
-    attack = getattr(evasion, name)(estimator, eps=EPSILON, batch_size=16, **options)
+    attack = getattr(evasion, name)(art_classifier(model), eps=EPSILON, batch_size=16, **options)
     return attack.generate(x, y=np.eye(3, dtype=np.float32)[y])
 
 

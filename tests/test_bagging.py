@@ -78,15 +78,6 @@ def test_each_member_has_its_own_seed_and_replicate():
         replicate(x, y, member=1, sigma=0, seed=0, noise="twice")
 
 
-def test_an_ensemble_is_the_log_of_the_mean_probability():
-    members = [linear_model(seed=k) for k in range(3)]
-    logits = np.stack([gradients.logits(member, images()) for member in members])
-    shares = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
-    np.testing.assert_allclose(
-        gradients.logits(Ensemble(members), images()), np.log(shares.mean(0)), atol=1e-5
-    )
-
-
 def test_an_ensemble_agrees_with_the_mean_vote_and_can_be_attacked_and_saved(tmp_path):
     members = [small_network(seed=k) for k in range(3)]
     ensemble = Ensemble(members)
@@ -139,17 +130,6 @@ def test_bad_votes_are_refused():
         vote(np.zeros((1, 3)))
 
 
-def test_members_are_trained_from_different_weights_on_different_images():
-    x, y = blobs()
-    (first, history), (second, _) = (
-        train_member(lambda seed: small_network(seed=seed), x, y, member=k, sigma=0.05, seed=0,
-                     **TRAINING)
-        for k in (1, 2)
-    )  # fmt: skip
-    assert len(history["loss"]) == 2
-    assert (first.get_weights()[0] != second.get_weights()[0]).any()
-
-
 def test_no_validation_image_is_in_the_replicate_or_seen_in_training():
     x, y = blobs(60)
     x = (
@@ -170,11 +150,12 @@ def test_no_validation_image_is_in_the_replicate_or_seen_in_training():
 
 def test_a_member_is_trained_on_its_replicate_and_watches_what_was_set_aside(monkeypatch):
     x, y = blobs(60)
-    given = {}
+    given, seeds = {}, []
     monkeypatch.setattr(
         bagging, "train", lambda model, *data, **more: given.update(more, data=data)
     )
-    train_member(lambda seed: None, x, y, member=2, sigma=0.1, seed=0, **TRAINING)
+    train_member(seeds.append, x, y, member=2, sigma=0.1, seed=0, **TRAINING)
+    assert seeds == [given["seed"]] == [member_seed(0, 2)]
     replicate, validation = set_aside(x, y, 0.2, member=2, sigma=0.1, seed=0)
     for made, expected in zip(
         (*given["data"], *given["validation"]), (*replicate, *validation), strict=True
@@ -217,14 +198,3 @@ def test_the_likelihood_of_the_mean_log_probabilities_is_the_mean_loss_of_the_me
     parts = [gradients.loss_and_gradient(m)(x, y) for m in members]
     np.testing.assert_allclose(losses, np.mean([p[0] for p in parts], axis=0), rtol=1e-5)
     np.testing.assert_allclose(slopes, np.mean([p[1] for p in parts], axis=0), atol=1e-6)
-
-
-def test_ensembles_of_a_kind_share_their_compiled_calls():
-    x = images()
-    first, second = (
-        Ensemble([small_network(seed=seed), small_network(seed=seed + 1)]) for seed in (0, 5)
-    )
-    expected = gradients.logits(second, x)
-    gradients.share_calls(second, first)
-    gradients.logits(first, x)
-    np.testing.assert_array_equal(gradients.logits(second, x), expected)

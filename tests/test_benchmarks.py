@@ -1,12 +1,12 @@
 """The benchmark's own arithmetic; its measurements are made by benchmarks/run.sh on demand."""
 
 import numpy as np
-from small_models import blobs, small_network
+from small_models import trained
 
 from benchmarks import __main__ as benchmark
 from benchmarks import machine, scipy_lbfgs
 from helpers.attacks.lbfgs_attack import lbfgs
-from helpers.models import networks, training
+from helpers.models import networks
 
 
 def test_operations_of_the_table_2_network():
@@ -24,18 +24,9 @@ def test_contenders_run_in_turns_after_one_call_that_does_not_count():
     assert {name: len(values) for name, values in times.items()} == {"a": 2, "b": 2}
 
 
-def test_the_matrix_product_rate_is_a_rate():
-    assert 1e8 < machine.matrix_product_rate(size=256, repeats=2) < 1e14
-
-
 def test_the_reference_solvers_find_what_ours_finds():
-    x, y = blobs(60)
-    model = small_network()
-    training.train(
-        model, x, y, epochs=8, batch_size=16, learning_rate=0.01, patience=8,
-        validation_fraction=0.2, seed=0,
-    )  # fmt: skip
-    x, y = x[:3], y[:3]
+    model, x, y = trained()
+    x, y = x[:6], y[:6]
     targets = ((y + 1) % 3).astype(np.int32)
     search = {"c_init": 1.0, "c_steps": 6, "max_iterations": 50}
     ours = lbfgs(model, x, y, targets=targets, **search)
@@ -43,6 +34,7 @@ def test_the_reference_solvers_find_what_ours_finds():
     together = scipy_lbfgs.joint(model, x, targets, **search)
     assert ours.success.all()
     assert ours.l2.mean() <= 1.01 * alone.mean()
+    assert np.percentile(ours.l2 / alone, 95) <= 1.02
     assert abs(together.mean() / alone.mean() - 1) < 0.1
 
 

@@ -248,7 +248,9 @@ AT_RANDOM = {
 
 @pytest.mark.parametrize(("make", "message"), AT_RANDOM.values(), ids=AT_RANDOM)
 def test_a_model_that_answers_at_random_is_refused(save, make, message):
-    path = save(make())
+    model = make()
+    assert not answers.repeats(model, X, logits(model, X))
+    path = save(model)
     with pytest.raises(
         ValueError, match=f"answers differently when asked again: {message}"
     ) as caught:

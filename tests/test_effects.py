@@ -58,13 +58,6 @@ def test_the_moderated_interval_covers_too_even_if_less_was_expected():
         assert np.mean(inside) > (0.9 if expected < 0.03 else 0.94)
 
 
-def test_other_trainings_only_widen_an_interval():
-    generator = np.random.default_rng(1)
-    one = crossed(drawn(generator, n_trainings=1))
-    several = crossed(drawn(generator, spread=0.05))
-    assert several.reach > one.reach
-
-
 def test_the_interval_covers_what_a_rerun_would_find():
     """Over trainings and images together; over images alone it would miss every third time."""
     generator = np.random.default_rng(2)

@@ -45,12 +45,6 @@ def assert_rounded(found, expected):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
-def test_dropout_is_off():
-    model = small_network()
-    x = images()
-    np.testing.assert_array_equal(gradients.logits(model, x), gradients.logits(model, x))
-
-
 def test_compiled_once_for_all_batch_sizes():
     traces = []
 
@@ -69,13 +63,6 @@ def test_compiled_once_for_all_batch_sizes():
     assert len(traces) == before
 
 
-def test_logits_of_no_images_and_of_many_batches():
-    model = linear_model()
-    assert gradients.logits(model, images()[:0]).shape == (0, 3)
-    parts = gradients.logits(model, images(), batch_size=5)
-    np.testing.assert_allclose(parts, gradients.logits(model, images()), atol=1e-6)
-
-
 def test_new_weights_are_seen():
     model = linear_model()
     before = gradients.logits(model, images())
@@ -83,10 +70,15 @@ def test_new_weights_are_seen():
     np.testing.assert_allclose(gradients.logits(model, images()), 2 * before, rtol=1e-4)
 
 
-def test_models_that_share_calls_keep_their_own_weights():
-    first, second = linear_model(seed=1), linear_model(seed=2)
+def team(seed):
+    return Ensemble([small_network(seed=seed), small_network(seed=seed + 1)])
+
+
+@pytest.mark.parametrize("make", [lambda seed: linear_model(seed=seed), team], ids=["one", "team"])
+def test_models_that_share_calls_keep_their_own_weights(make):
+    first, second = make(1), make(5)
     x, y = images(), np.zeros(12, np.int32)
-    expected = gradients.loss_and_gradient(linear_model(seed=2))(x, y)
+    expected = gradients.loss_and_gradient(make(5))(x, y)
     gradients.loss_and_gradient(first)(x, y)
     gradients.share_calls(second, first)
     for got, value in zip(gradients.loss_and_gradient(second)(x, y), expected, strict=True):

@@ -4,13 +4,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_models import images, linear_model, trained
+from art.defences.postprocessor import Rounded
+from art.defences.trainer import AdversarialTrainer
+from art.estimators import classification as art
+from art.exceptions import EstimatorError
+from small_models import art_classifier, images, linear_model, trained
 
 from helpers.attacks import auto_pgd, bim, fgsm, lbfgs, pgd
 from helpers.interoperability import BIM, FGSM, LBFGS, PGD, AutoPGD, as_model
 from helpers.models import gradients
-
-art = pytest.importorskip("art.estimators.classification")
 
 STEPS = {"epsilon": 0.1, "alpha": 0.03, "steps": 4}
 SEARCH = {"c_steps": 4, "max_iterations": 20}
@@ -25,15 +27,6 @@ CASES = [
 each = pytest.mark.parametrize(("attack", "function", "settings"), CASES)
 
 
-def classifier(model, *, clip_values=(0.0, 1.0), **options):
-    """A user's classifier, with the loss, scaled or not, that happens to be theirs."""
-    return art.TensorFlowV2Classifier(
-        model=model, nb_classes=model.output_shape[-1], input_shape=model.input_shape[1:],
-        loss_object=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        clip_values=clip_values, **options,
-    )  # fmt: skip
-
-
 def crafted(function, *values, **settings):
     made = function(*values, **settings)
     return getattr(made, "x_adv", made)
@@ -42,7 +35,7 @@ def crafted(function, *values, **settings):
 @each
 def test_pixels_are_those_of_our_own_call(attack, function, settings):
     model, x, y = trained()
-    theirs = attack(classifier(model), **settings).generate(x, y)
+    theirs = attack(art_classifier(model), **settings).generate(x, y)
     np.testing.assert_array_equal(theirs, crafted(function, model, x, y, **settings))
     assert theirs.dtype == np.float32
     assert (theirs != x).any()
@@ -52,7 +45,7 @@ def test_pixels_are_those_of_our_own_call(attack, function, settings):
 def test_targeted_pixels_too(attack, function, settings):
     model, x, y = trained()
     targets = ((y + 1) % 3).astype(np.int32)
-    theirs = attack(classifier(model), targeted=True, **settings).generate(x, targets)
+    theirs = attack(art_classifier(model), targeted=True, **settings).generate(x, targets)
     ours = function(model, x, targets, targeted=True, **settings)
     np.testing.assert_array_equal(theirs, ours)
 
@@ -60,7 +53,7 @@ def test_targeted_pixels_too(attack, function, settings):
 def test_lbfgs_reaches_the_classes_it_is_given():
     model, x, y = trained()
     targets = ((y + 1) % 3).astype(np.int32)
-    attack = LBFGS(classifier(model), targeted=True, **SEARCH)
+    attack = LBFGS(art_classifier(model), targeted=True, **SEARCH)
     x_adv, found = attack.generate(x, targets), lbfgs(model, x, y, targets=targets, **SEARCH)
     np.testing.assert_array_equal(x_adv, found.x_adv)
     assert (gradients.logits(model, x_adv).argmax(-1) == targets)[found.success].all()
@@ -72,7 +65,7 @@ def test_lbfgs_leaves_what_it_cannot_turn():
     kernel, bias = model.get_weights()
     kernel[:, 2], bias[2] = 0, -1000  # no image is of this class
     model.set_weights([kernel, bias])
-    attack = LBFGS(classifier(model), targeted=True, **SEARCH)
+    attack = LBFGS(art_classifier(model), targeted=True, **SEARCH)
     np.testing.assert_array_equal(attack.generate(x, np.full(12, 2)), x)
 
 
@@ -87,14 +80,14 @@ def test_labels_as_art_takes_them(form):
         "own answers": None,
     }
     given = y.astype(form) if form is np.int64 else forms[form]
-    attack = FGSM(classifier(model), epsilon=0.1)
+    attack = FGSM(art_classifier(model), epsilon=0.1)
     np.testing.assert_array_equal(attack.generate(x, given), fgsm(model, x, y, epsilon=0.1))
 
 
 def test_pixels_from_0_to_255():
     model, x, y = trained()
     scaled = keras.Sequential([keras.Input(x.shape[1:]), keras.layers.Rescaling(1 / 255), model])
-    theirs = BIM(classifier(scaled, clip_values=(0, 255)), epsilon=20, alpha=5, steps=4)
+    theirs = BIM(art_classifier(scaled, clip_values=(0, 255)), epsilon=20, alpha=5, steps=4)
     x_255 = np.round(255 * x)
     x_adv = theirs.generate(x_255, y)
     expected = bim(model, x_255 / 255, y, epsilon=20 / 255, alpha=5 / 255, steps=4)
@@ -103,13 +96,13 @@ def test_pixels_from_0_to_255():
     assert (x_adv.min(), x_adv.max()) >= (0, x_255.min())
     assert x_adv.max() <= 255
     assert 19.9 < np.abs(x_adv - x_255).max() < 20.001
-    still = BIM(classifier(scaled, clip_values=(0, 255)), epsilon=0, alpha=5, steps=1)
+    still = BIM(art_classifier(scaled, clip_values=(0, 255)), epsilon=0, alpha=5, steps=1)
     np.testing.assert_array_equal(still.generate(x_255 + 0.123, y), (x_255 + 0.123).astype("f4"))
 
 
 def test_preprocessing_is_part_of_the_model():
     model, x, y = linear_model(), images(), np.zeros(12, np.int32)
-    theirs = classifier(model, preprocessing=(0.4, 0.2))
+    theirs = art_classifier(model, preprocessing=(0.4, 0.2))
     np.testing.assert_allclose(
         gradients.logits(as_model(theirs), x), theirs.predict(x), rtol=1e-5, atol=1e-5
     )
@@ -181,10 +174,11 @@ def test_a_classifier_of_pytorch():
 
 
 def test_arts_own_training_takes_our_attack():
-    trainer = pytest.importorskip("art.defences.trainer").AdversarialTrainer
     model, x, y = trained()
-    theirs = classifier(keras.models.clone_model(model), optimizer=keras.optimizers.SGD(0.01))
-    trainer(theirs, FGSM(theirs, epsilon=0.1), ratio=0.5).fit(x, np.eye(3)[y], nb_epochs=1)
+    theirs = art_classifier(keras.models.clone_model(model), optimizer=keras.optimizers.SGD(0.01))
+    AdversarialTrainer(theirs, FGSM(theirs, epsilon=0.1), ratio=0.5).fit(
+        x, np.eye(3)[y], nb_epochs=1
+    )
 
 
 @pytest.mark.parametrize(("options", "message"), [
@@ -193,21 +187,20 @@ def test_arts_own_training_takes_our_attack():
 ])  # fmt: skip
 def test_classifiers_that_do_not_fit_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        as_model(classifier(linear_model(), **options))
+        as_model(art_classifier(linear_model(), **options))
 
 
 def test_other_classifiers_that_do_not_fit():
-    rounding = pytest.importorskip("art.defences.postprocessor").Rounded()
     with pytest.raises(ValueError, match="postprocessing_defences"):
-        as_model(classifier(linear_model(), postprocessing_defences=rounding))
+        as_model(art_classifier(linear_model(), postprocessing_defences=Rounded()))
     flat = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     with pytest.raises(ValueError, match=r"shape \(4,\); expected images"):
-        as_model(classifier(flat))
+        as_model(art_classifier(flat))
     soft = keras.Sequential([linear_model(), keras.layers.Softmax()])
     soft.build((None, 4, 4, 1))
     with pytest.raises(ValueError, match="probabilities"):
-        FGSM(classifier(soft), epsilon=0.1).generate(images(), np.zeros(12, int))
-    with pytest.raises(pytest.importorskip("art.exceptions").EstimatorError):
+        FGSM(art_classifier(soft), epsilon=0.1).generate(images(), np.zeros(12, int))
+    with pytest.raises(EstimatorError):
         FGSM(linear_model(), epsilon=0.1)
 
 
@@ -224,11 +217,11 @@ def test_other_classifiers_that_do_not_fit():
 ])  # fmt: skip
 def test_settings_that_do_not_fit_are_refused_at_once(attack, settings, error, message):
     with pytest.raises(error, match=message):
-        attack(classifier(linear_model()), **settings)
+        attack(art_classifier(linear_model()), **settings)
 
 
 def test_images_and_labels_that_do_not_fit():
-    attack, x = FGSM(classifier(linear_model()), epsilon=0.1), images()
+    attack, x = FGSM(art_classifier(linear_model()), epsilon=0.1), images()
     with pytest.raises(ValueError, match=r"x goes from .* clip_values are 0.0 and 1.0"):
         attack.generate(255 * x, np.zeros(12, int))
     with pytest.raises(ValueError, match="x holds images of shape"):
@@ -236,7 +229,7 @@ def test_images_and_labels_that_do_not_fit():
     with pytest.raises(ValueError, match="labels from 3 to 3"):
         attack.generate(x, np.full(12, 3))
     with pytest.raises(ValueError, match="y is missing"):
-        FGSM(classifier(linear_model()), epsilon=0.1, targeted=True).generate(x)
+        FGSM(art_classifier(linear_model()), epsilon=0.1, targeted=True).generate(x)
     with pytest.raises(ValueError, match="epsilon = -1"):
         attack.set_params(epsilon=-1)
 

@@ -8,22 +8,6 @@ from small_models import inception
 from helpers.models import gradients, networks
 
 
-def kinds(model):
-    return [type(layer).__name__ for layer in model.layers]
-
-
-def test_table_2():
-    model = networks.build("table_2", (28, 28, 1), 10, seed=0)
-    assert kinds(model)[1:] == [
-        "Conv2D", "Conv2D", "MaxPooling2D", "Dropout", "Flatten", "Dense", "Dropout", "Dense",
-    ]  # fmt: skip
-    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
-    assert [(c.filters, c.kernel_size) for c in convolutions] == [(32, (5, 5)), (64, (5, 5))]
-    assert [layer.rate for layer in model.layers if hasattr(layer, "rate")] == [0.25, 0.5]
-    assert model.output_shape == (None, 10)
-    assert model.layers[-1].activation is keras.activations.linear
-
-
 def test_table_3():
     model = networks.build("table_3", (32, 32, 3), 10, seed=0)
     convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
@@ -42,6 +26,7 @@ def test_width_scales_all_but_the_last_layer(name, shape):
             assert other.filters == one.filters / 2
         elif isinstance(one, keras.layers.Dense):
             assert other.units == (10 if one.name == "logits" else one.units / 2)
+    assert whole.layers[-1].activation is keras.activations.linear
     assert networks.build(name, shape, 10, seed=0, width=0.001).layers[1].filters == 1
 
 

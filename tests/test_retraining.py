@@ -32,6 +32,16 @@ def fgsm(model, x, y):
     return steps.fgsm(model, x, y, epsilon=0.12)
 
 
+def recording(seen, original=None):
+    """An attack that changes nothing; notes images, weights, and whether it is on `original`."""
+
+    def attack(current, x, y):
+        seen.append((x.copy(), current.get_weights()[0].copy(), current is original))
+        return x
+
+    return attack
+
+
 def robust_accuracy(model, x, y):
     return (gradients.logits(model, fgsm(model, x, y)).argmax(-1) == y).mean()
 
@@ -46,14 +56,8 @@ def test_retraining_raises_accuracy_under_its_attack(start):
 
 def test_images_are_made_anew_from_the_current_model_and_kept_apart_from_validation(start):
     model, x, y = start
-    seen = []
-
-    def attack(current, x, y):
-        seen.append((x.copy(), current.get_weights()[0].copy()))
-        return x
-
-    weights = model.get_weights()
-    adversarial_retrain(model, x, y, attack=attack, epochs=2, seed=0, **TRAINING)
+    weights, seen = model.get_weights(), []
+    adversarial_retrain(model, x, y, attack=recording(seen), epochs=2, seed=0, **TRAINING)
     rows, validation = training.split_validation(y, 0.2, 0)
     # Before each epoch the training images, after it those that early stopping watches.
     for call, expected in zip(seen, (rows, validation, rows, validation), strict=True):
@@ -64,13 +68,13 @@ def test_images_are_made_anew_from_the_current_model_and_kept_apart_from_validat
 
 def test_validation_images_that_were_set_aside_are_watched_and_never_trained_on(start):
     model, x, y = start
-    seen, attack = _leaving_as_they_are()
+    seen = []
     adversarial_retrain(
-        model, x[:200], y[:200], attack=attack, validation=(x[200:], y[200:]), epochs=1, seed=0,
-        **TRAINING,
+        model, x[:200], y[:200], attack=recording(seen), validation=(x[200:], y[200:]), epochs=1,
+        seed=0, **TRAINING,
     )  # fmt: skip
     for call, expected in zip(seen, (x[:200], x[200:]), strict=True):
-        np.testing.assert_array_equal(call, expected)
+        np.testing.assert_array_equal(call[0], expected)
 
 
 def test_going_on_with_clean_images_only_takes_as_many_images_and_updates(start, monkeypatch):
@@ -90,17 +94,6 @@ def test_going_on_with_clean_images_only_takes_as_many_images_and_updates(start,
         np.testing.assert_array_equal(clean[:half], fgsm_too[:half])
 
 
-def _leaving_as_they_are():
-    """An attack that changes nothing, and the list where it puts the images of each call."""
-    seen = []
-
-    def attack(current, x, y):
-        seen.append(x.copy())
-        return x
-
-    return seen, attack
-
-
 def _noting(trainer, batches):
     def noted(*given):
         optimizer, step = trainer(*given)
@@ -110,9 +103,11 @@ def _noting(trainer, batches):
 
 
 def test_a_part_of_the_images_is_drawn_anew_each_epoch(start):
-    model, x, y = start
-    seen, attack = _leaving_as_they_are()
-    adversarial_retrain(model, x, y, attack=attack, n_adversarial=20, epochs=2, seed=0, **TRAINING)
+    calls = []
+    adversarial_retrain(
+        *start, attack=recording(calls), n_adversarial=20, epochs=2, seed=0, **TRAINING
+    )
+    seen = [x for x, *_ in calls]
     assert [len(part) for part in seen] == [20, 20, 20, 20]
     assert (seen[0] != seen[2]).any()
     np.testing.assert_array_equal(seen[1], seen[3])
@@ -126,17 +121,12 @@ def test_an_impossible_number_is_refused(start):
 def collected(trained, start, regenerate, **options):
     """What the attack was called with during a short retraining."""
     original, seen = trained[0], []
-
-    def attack(current, x, y):
-        seen.append((len(x), current.get_weights()[0].copy(), current is original))
-        return x
-
     history = adversarial_retrain(
-        *start, attack=attack, start=original, regenerate=regenerate, epochs=2, seed=0,
-        **TRAINING, **options,
+        *start, attack=recording(seen, original), start=original, regenerate=regenerate, epochs=2,
+        seed=0, **TRAINING, **options,
     )  # fmt: skip
     assert len(history["loss"]) == 2
-    return seen
+    return [(len(x), weights, on_original) for x, weights, on_original in seen]
 
 
 def test_stale_examples_are_made_once_on_the_original_model(trained, start):

@@ -89,16 +89,6 @@ def test_early_stopping():
     assert epochs == best + 2 < 60
 
 
-def test_training_repeats_with_its_seed():
-    x, y = blobs()
-    first, again = small_network(), small_network()
-    for model in (first, again):
-        keras.utils.set_random_seed(0)
-        training.train(model, x, y, **TRAINING)
-    for one, two in zip(first.get_weights(), again.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, two)
-
-
 def test_training_a_model_again_is_training_it_anew():
     x, y = blobs()
     used, fresh = small_network(), small_network()
