@@ -9,7 +9,7 @@ import pytest
 
 from helpers import files
 from helpers.data import DATASETS, DataError, load
-from helpers.data.arrays import LONGEST_STEM, is_path, name_of, read
+from helpers.data.arrays import LONGEST_STEM, is_path, name_of
 from helpers.paths import PROJECT
 
 CLASSES = 3
@@ -207,20 +207,11 @@ def test_files_that_hold_no_arrays_are_refused(save, tmp_path):
         load(str(path))
 
 
-def test_links_pipes_and_devices_are_refused_at_once(tmp_path):
+def test_circular_links_and_pipes_are_refused_at_once(tmp_path):
     path = tmp_path / "images.npz"
-    for target, message in (
-        ("nowhere", "a link that leads nowhere; mend or remove it; a relative path"),
-        ("/dev/zero", "a pipe or a device, a regular file was expected"),
-    ):
-        path.symlink_to(target)
-        with pytest.raises(DataError, match=message):
-            read(path)
-        path.unlink()
     path.symlink_to(path)
-    for function in (read, lambda path: load(str(path))):
-        with pytest.raises(DataError, match="a link that leads back to itself"):
-            function(path)
+    with pytest.raises(DataError, match="a link that leads back to itself"):
+        load(str(path))
     path.unlink()
     os.mkfifo(path)
     with pytest.raises(DataError, match="a pipe or a device"):

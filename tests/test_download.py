@@ -2,9 +2,9 @@ import contextlib
 import dataclasses
 import hashlib
 import io
+import socket
 import tarfile
 import threading
-import time
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,7 +14,6 @@ import pytest
 from helpers.data import DATASETS, download
 from helpers.data.dataset import Archive, DataError, Spec
 from helpers.data.download import fetch, obtain, unpack
-from helpers.data.folders import identify
 
 CONTENT = bytes(range(256)) * 2000
 SIZE = len(CONTENT)
@@ -104,43 +103,30 @@ def archive(server, *paths, size=SIZE):
     return Archive("file.bin", md5, size, tuple(address(server, path) for path in paths))
 
 
-def test_download_is_whole_and_leaves_nothing_else(server, tmp_path):
-    file = fetch(archive(server, "plain"), tmp_path)
-    assert file.read_bytes() == CONTENT
-    assert names(tmp_path) == ["file.bin"]
+# What the server does, what an earlier run has left, and what is then asked for.
+WAYS = {
+    "at once": ("plain", None, [None]),
+    "resumed where it broke": ("cut", None, [None, f"bytes={SIZE // 3}-"]),
+    "anew, without ranges": ("norange", None, [None, f"bytes={SIZE // 3}-"]),
+    "asked again": ("busy", None, [None, None, None]),
+    "a part": ("plain", CONTENT[:1000], ["bytes=1000-"]),
+    "all of it": ("plain", CONTENT, [f"bytes={SIZE}-"]),
+    "a part of other content": ("plain", b"x" * 1000, ["bytes=1000-", None]),
+    "too much": ("plain", CONTENT + b"x", [f"bytes={SIZE + 1}-", None]),
+    "all of other content": ("plain", b"x" * SIZE, [f"bytes={SIZE}-", None]),
+}
 
 
-def test_second_fetch_asks_no_server(server, tmp_path):
+@pytest.mark.parametrize(("path", "part", "asked"), WAYS.values(), ids=WAYS)
+def test_a_download_is_whole_asks_for_what_is_missing_and_is_not_made_again(
+    server, tmp_path, path, part, asked
+):
+    if part is not None:
+        (tmp_path / "file.bin.part").write_bytes(part)
     for _ in range(2):
-        fetch(archive(server, "plain"), tmp_path)
-    assert len(server.requests) == 1
-
-
-def test_broken_connection_is_resumed_where_it_broke(server, tmp_path):
-    assert fetch(archive(server, "cut"), tmp_path).read_bytes() == CONTENT
-    assert server.requests == [("/cut", None), ("/cut", f"bytes={len(CONTENT) // 3}-")]
-
-
-def test_server_without_range_starts_over(server, tmp_path):
-    assert fetch(archive(server, "norange"), tmp_path).read_bytes() == CONTENT
-    assert len(server.requests) == 2
-
-
-def test_part_of_an_earlier_run_is_used(server, tmp_path):
-    (tmp_path / "file.bin.part").write_bytes(CONTENT[:1000])
-    assert fetch(archive(server, "plain"), tmp_path).read_bytes() == CONTENT
-    assert server.requests == [("/plain", "bytes=1000-")]
-
-
-def test_complete_part_is_used(server, tmp_path):
-    (tmp_path / "file.bin.part").write_bytes(CONTENT)
-    assert fetch(archive(server, "plain"), tmp_path).read_bytes() == CONTENT
-
-
-@pytest.mark.parametrize("part", [b"x" * 1000, CONTENT + b"x", b"x" * len(CONTENT)])
-def test_part_of_other_content_is_thrown_away(server, tmp_path, part):
-    (tmp_path / "file.bin.part").write_bytes(part)
-    assert fetch(archive(server, "plain"), tmp_path).read_bytes() == CONTENT
+        assert fetch(archive(server, path), tmp_path).read_bytes() == CONTENT
+    assert names(tmp_path) == ["file.bin"]
+    assert [wanted for _, wanted in server.requests] == asked
 
 
 def test_what_arrived_is_kept_for_the_next_run(server, tmp_path):
@@ -150,11 +136,6 @@ def test_what_arrived_is_kept_for_the_next_run(server, tmp_path):
     kept = (tmp_path / "file.bin.part").read_bytes()
     assert kept == CONTENT[: len(kept)]
     assert len(kept) > len(CONTENT) // 2
-
-
-def test_busy_server_is_asked_again(server, tmp_path):
-    assert fetch(archive(server, "busy"), tmp_path).read_bytes() == CONTENT
-    assert len(server.requests) == 3
 
 
 @pytest.mark.parametrize("first", ["wrong", "absent", "always"])
@@ -168,13 +149,21 @@ def test_every_reason_is_named(server, tmp_path):
     assert names(tmp_path) == []
 
 
-def test_no_network_fails_at_once(server, tmp_path):
+def test_no_network_fails_at_once(server, tmp_path, monkeypatch):
+    look_up, asked = socket.getaddrinfo, []
+
+    def getaddrinfo(host, *more, **options):
+        asked.append(host)
+        if host == "no-such-host.invalid":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return look_up(host, *more, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     md5 = hashlib.md5(CONTENT).hexdigest()
     urls = ("http://127.0.0.1:9/file.bin", "http://no-such-host.invalid/file.bin")
-    start = time.perf_counter()
     with pytest.raises(DataError, match=r"127\.0\.0\.1:9: cannot be reached; no-such-host"):
         fetch(Archive("file.bin", md5, SIZE, urls), tmp_path)
-    assert time.perf_counter() - start < 5
+    assert asked == ["127.0.0.1", "no-such-host.invalid"]
 
 
 @pytest.mark.parametrize("path", ["plain", "endless"])
@@ -190,10 +179,9 @@ def test_more_than_expected_is_broken_off_and_not_kept(server, tmp_path, path):
 
 def test_a_server_that_drips_is_left_and_what_came_is_kept(server, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "MINUTE", 0.2)
-    start = time.perf_counter()
     with pytest.raises(DataError, match=r"127\.0\.0\.1:\d+: sends \d+ bytes a second, less than"):
         fetch(archive(server, "drip"), tmp_path)
-    assert time.perf_counter() - start < 5
+    assert len(server.requests) == 1
     kept = (tmp_path / "file.bin.part").read_bytes()
     assert kept
     assert kept == CONTENT[: len(kept)]
@@ -201,13 +189,15 @@ def test_a_server_that_drips_is_left_and_what_came_is_kept(server, tmp_path, mon
 
 
 def test_a_server_that_stalls_is_left_and_what_came_is_kept(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "TIMEOUT", (1, 0.1))
+    monkeypatch.setattr(download, "TIMEOUT", (5, 0.5))
     with pytest.raises(
         DataError, match=r"127\.0\.0\.1:\d+: the connection broke 4 times \(ReadTimeout"
     ):
         fetch(archive(server, "stall"), tmp_path)
     assert len(server.requests) == download.TRIES
-    assert (tmp_path / "file.bin.part").read_bytes() == CONTENT[: 1000 * download.TRIES]
+    kept = (tmp_path / "file.bin.part").read_bytes()
+    assert len(kept) >= 1000
+    assert kept == CONTENT[: len(kept)]
 
 
 @pytest.fixture
@@ -342,16 +332,6 @@ def official(tmp_path):
     md5 = hashlib.md5(path.read_bytes()).hexdigest()
     urls = ("http://127.0.0.1:9/official.tar.gz",)
     return row(Archive(path.name, md5, SIZE, urls), entries=("a.bin", "b.bin"))
-
-
-def test_obtain_takes_an_archive_put_there_by_hand(official, tmp_path):
-    folder = tmp_path / "top"
-    obtain(official, folder)
-    assert contents(folder) == {"a.bin": "1234", "b.bin": "1234"}
-    assert (tmp_path / "official.tar.gz").exists()
-    assert identify(official, folder)[0] == "verified"
-    (folder / "a.bin").write_text("5678")
-    assert identify(official, folder)[0] == "unverified"
 
 
 def test_obtain_refuses_a_damaged_archive_put_there_by_hand(official, tmp_path):

@@ -171,6 +171,7 @@ def test_official_archive_put_into_data_dir_is_verified(small, monkeypatch, name
     monkeypatch.setitem(DATASETS, name, dataclasses.replace(spec, archives=(archive,)))
     for _ in range(2):
         assert load(name, data_dir=folder.parent).status == "verified"
+    assert path.exists()
 
 
 def test_images_behind_a_link_to_their_folder_count(small):
