@@ -10,6 +10,7 @@ import pytest
 from browser import start_browser, visit
 from explorer_page import write_page
 from playwright.sync_api import expect, sync_playwright
+from test_command_line import program
 
 SETTINGS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
 
@@ -34,6 +35,7 @@ def browser(built_once):  # built before Playwright's event loop runs in this th
         started = start_browser(playwright)
         if started is None:
             pytest.skip("needs chromium or google-chrome; on Debian: apt-get install chromium")
+        expect.set_options(timeout=30_000)  # on a busy machine
         yield started
         started.close()
 
@@ -55,9 +57,7 @@ def quick(quick_build):
 
 
 def test_a_program_that_is_no_browser_is_passed_over(tmp_path, monkeypatch):
-    stub = tmp_path / "chromium"
-    stub.write_text("#!/bin/sh\necho 'install me' >&2\nexit 1\n")
-    stub.chmod(0o755)
+    program(tmp_path / "chromium", "#!/bin/sh\necho 'install me' >&2\nexit 1\n")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setattr("browser.NAMES", ("no-such-browser", "chromium"))
     with sync_playwright() as playwright:

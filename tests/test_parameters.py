@@ -5,15 +5,9 @@ from helpers.parameters import ParameterError, validate
 from helpers.paths import PROJECT, project_path
 from helpers.profiles import load_profile, notebook_defaults
 from helpers.rules import follow
-from helpers.vocabulary import CHAPTERS, VOCABULARY, left_to_profile, taken
+from helpers.vocabulary import CHAPTERS, VOCABULARY, left_to_profile
 
 ATTACKS = load_profile("quick", only=["03_attacks:digits"]).runs[0].parameters
-
-
-@pytest.mark.parametrize("chapter", CHAPTERS)
-def test_a_cell_holds_what_is_not_left_to_the_profile(chapter):
-    assert {*notebook_defaults(chapter), *left_to_profile(chapter)} == set(taken(chapter))
-    assert not {*notebook_defaults(chapter)} & {*left_to_profile(chapter)}
 
 
 def test_values_of_training_stand_where_models_are_first_trained():
@@ -74,12 +68,6 @@ def test_a_model_of_ones_own_leaves_nothing_to_train(tmp_path):
 
 def test_the_architectures_are_those_that_exist():
     assert VOCABULARY["architecture"].kind.__args__ == ("", *ARCHITECTURES)
-
-
-def test_a_missing_parameter_is_named():
-    values = {key: value for key, value in ATTACKS.items() if key != "steps"}
-    with pytest.raises(ParameterError, match="'steps' is missing"):
-        validate("03_attacks", values)
 
 
 def test_the_attacked_member_must_exist():

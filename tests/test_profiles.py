@@ -24,13 +24,6 @@ def test_the_notebooks_own_values_are_the_quick_profiles(chapter):
     assert notebook_parameters(chapter, cell).model_dump() == runs[0].parameters
 
 
-@pytest.mark.parametrize("name", profile_names())
-def test_profiles_are_valid(name):
-    profile = load_profile(name)
-    assert profile.runs
-    assert {run.chapter for run in profile.runs} == set(CHAPTERS)
-
-
 def test_a_notebook_finds_what_papermill_injected():
     namespace = {**ATTACKS, "In": [], "_i": "x", "np": np, "notebook_parameters": len}
     assert notebook_parameters("03_attacks", namespace).epsilon == ATTACKS["epsilon"]
@@ -65,26 +58,12 @@ def test_overrides_reach_every_chapter_that_has_them():
     assert "epsilon" not in next(run for run in runs if run.chapter == "01_data").parameters
 
 
-def test_overrides_that_nothing_has_are_refused():
-    with pytest.raises(ParameterError, match=r"'epsilonn' .did you mean 'epsilon'"):
-        load_profile("quick", overrides={"epsilonn": 1})
-    with pytest.raises(ParameterError, match="epsilon = -1"):
-        load_profile("quick", overrides={"epsilon": -1})
-
-
 def test_runs_are_chosen_by_name_or_chapter():
     everything = [run.name for run in load_profile("quick").runs]
     only = load_profile("quick", only=["03_attacks", "02_models:shapes"]).runs
     expected = [name for name in everything if name == "02_models:shapes" or "03_attacks:" in name]
     assert [run.name for run in only] == expected
     assert len(expected) > 2
-    with pytest.raises(ParameterError, match="no run '03_attacks:mnist'"):
-        load_profile("quick", only=["03_attacks:mnist"])
-
-
-def test_an_unknown_profile_is_named():
-    with pytest.raises(ParameterError, match="did you mean 'quick'"):
-        load_profile("quik")
 
 
 def edited(tmp_path, monkeypatch, **changes):
@@ -229,7 +208,9 @@ def test_a_file_of_ones_own_gets_the_reports_network_and_the_values_as_they_stan
 
 @pytest.mark.parametrize("name", profile_names())
 def test_a_build_runs_with_exactly_its_own_parameters(name, capsys):
-    for run in load_profile(name).runs:
+    runs = load_profile(name).runs
+    assert {run.chapter for run in runs} == set(CHAPTERS)
+    for run in runs:
         parameters = by_hand(run.chapter, run.parameters.items())
         assert parameters.model_dump() == run.parameters
     assert capsys.readouterr().out == ""
