@@ -100,7 +100,7 @@ MODELS = [
     "if mode == 'slow' and not (Path(output_dir) / 'hurry').exists():\n"
     "    (Path(output_dir) / 'pid').write_text(str(os.getpid()))\n"
     "    save('02_models', 'half')\n"
-    "    time.sleep(60)\n"
+    "    time.sleep(600)\n"
     "if mode == 'error' and dataset == 'digits':\n"
     "    raise ValueError('size is too good')\n"
     "if mode == 'die':\n"

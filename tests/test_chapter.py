@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from helpers import chapter as chapters
 from helpers import figures
-from helpers.chapter import Chapter, write_pieces
+from helpers.chapter import Chapter
 from helpers.evaluation.model_id import ORIGINAL
 from helpers.evaluation.records import read_records
 from helpers.evaluation.sanity import Check
@@ -49,7 +49,8 @@ def chapter(tmp_path, shown):
     """A chapter on attacks whose experiment is a stand-in: nothing is loaded or trained."""
     made = Chapter("03_attacks", namespace("03_attacks", tmp_path))
     card = {"made": True, "seconds": 2.5, "cpu": "a", "threads": 2, "revision": None, "info": {}}
-    store = SimpleNamespace(used={"digits-original-0123.keras": card})
+    loaded = card | {"made": False}
+    store = SimpleNamespace(used={"digits-original-0.keras": card, "digits-bim-1.npz": loaded})
     made.experiment = SimpleNamespace(data=Data(), own=None, store=store, signs=lambda: {})
     return made
 
@@ -141,12 +142,12 @@ def test_done_checks_writes_and_leaves_the_pieces_beside_the_records(chapter, sh
     found = read_records(chapter.p.output_path)
     assert {"data", "accuracy", "sanity"} == {record.quantity for record in found}
     with chapter.records.table.with_suffix(".pieces.csv").open(encoding="utf-8") as file:
-        (row,) = csv.DictReader(file)
-    assert (row["name"], row["made"], row["seconds"]) == (
-        "digits-original-0123.keras",
-        "made",
-        "2.5",
-    )
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["name", *chapters.OF_A_PIECE]
+    assert [(row["name"], row["made"], row["seconds"]) for row in rows] == [
+        ("digits-original-0.keras", "made", "2.5"),
+        ("digits-bim-1.npz", "loaded", "2.5"),
+    ]
     assert len(chapter.found) == len(found)
 
 
@@ -164,11 +165,3 @@ def test_done_shows_no_checks_where_nothing_was_attacked(chapter, shown):
     score(chapter, "none")
     chapter.done()
     assert shown == []
-
-
-def test_pieces_are_told_apart_by_whether_they_were_made(tmp_path):
-    cards = {"a.npz": {"made": False, "seconds": 1.0}, "b.npz": {"made": True}}
-    write_pieces(tmp_path / "x.pieces.csv", cards)
-    rows = list(csv.DictReader((tmp_path / "x.pieces.csv").read_text().splitlines()))
-    assert [row["made"] for row in rows] == ["loaded", "made"]
-    assert list(rows[0]) == ["name", *chapters.OF_A_PIECE]

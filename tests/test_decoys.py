@@ -180,14 +180,17 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path):
 def test_a_notebook_names_no_file_outside_of_its_folders(tmp_path):
     output = Output(tmp_path / "out")
     place(output.folder)
-    shown = [f'<figure id="{name}">' for name in ("figure-1-digits", "figure-*", "../notes", "*")]
+    names = ("figure-1-digits", "table-1-digits", "figure-*", "../notes", "*")
+    shown = [f'<figure id="{name}">' for name in names]
     cell = {"cell_type": "code", "source": "", "outputs": [{"data": {"text/html": shown}}]}
     output.notebook("01_data").write_text(json.dumps({"cells": [cell]}))
-    (output.folder / "figures" / "figure-1-digits.svg").touch()
+    own = {"figures/figure-1-digits.svg", "tables/table-1-digits.csv"}
+    for name in (*own, "tables/table-4.csv"):  # which another run has shown
+        (output.folder / name).touch()
     before = set(tmp_path.rglob("*"))
     remove_run(output, "01_data")
     gone = {str(path.relative_to(output.folder)) for path in before - set(tmp_path.rglob("*"))}
-    assert gone == {"notebooks/01_data.ipynb", "figures/figure-1-digits.svg"}
+    assert gone == {"notebooks/01_data.ipynb", *own}
 
 
 def test_publishing_copies_and_replaces_only_what_is_its_own(build, readme, tmp_path):  # noqa: F811

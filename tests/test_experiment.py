@@ -13,14 +13,9 @@ from helpers.experiment.pieces import Piece, Request, in_order
 from helpers.models import gradients
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("experiment")
-
-
-@pytest.fixture(scope="module")
-def first(folder):
-    return experiment(folder)
+@pytest.fixture
+def folder(small):
+    return small.store.root.parent
 
 
 def made(experiment):
@@ -55,9 +50,9 @@ def test_making_makes_each_once_and_what_is_needed_first(tmp_path):
     assert new.store.used == before
 
 
-def test_a_second_chapter_finds_everything_in_the_store(folder, first):
-    images = first.attacked("bim", first.original())
-    logits = first.logits(first.original(), images)
+def test_a_second_chapter_finds_everything_in_the_store(folder, small):
+    images = small.attacked("bim", small.original())
+    logits = small.logits(small.original(), images)
     second = experiment(folder)
     again = second.attacked("bim", second.original())
     np.testing.assert_array_equal(again.x_adv, images.x_adv)
@@ -87,15 +82,15 @@ def test_a_request_in_plain_json_makes_the_same_elsewhere(tmp_path):
     assert made(here) == []
 
 
-def test_a_model_of_another_seed_is_another_wherever_it_is_asked(first):
-    other = first.with_seed(1).original()
-    assert other.identity != first.original().identity
-    logits = first.logits(other, first.clean())
-    np.testing.assert_allclose(logits, gradients.logits(other.model, first.data.x_test), atol=1e-5)
-    assert (logits != first.logits(first.original(), first.clean())).any()
-    assert first.with_seed(1).data is first.data
-    assert first.p.seed == 0
-    assert first.with_seed(1).with_seed(0).original().identity == first.original().identity
+def test_a_model_of_another_seed_is_another_wherever_it_is_asked(small):
+    other = small.with_seed(1).original()
+    assert other.identity != small.original().identity
+    logits = small.logits(other, small.clean())
+    np.testing.assert_allclose(logits, gradients.logits(other.model, small.data.x_test), atol=1e-5)
+    assert (logits != small.logits(small.original(), small.clean())).any()
+    assert small.with_seed(1).data is small.data
+    assert small.p.seed == 0
+    assert small.with_seed(1).with_seed(0).original().identity == small.original().identity
 
 
 def test_a_model_is_loaded_once(folder):
@@ -112,36 +107,36 @@ def test_a_model_is_loaded_once(folder):
         {"epochs": 2}, {"seed": 1}, {"n_train": 110}, {"learning_rate": 0.002}, {"batch_size": 32}],
     ids=str,
 )  # fmt: skip
-def test_what_decides_a_training_makes_another_model(folder, first, changes):
-    assert experiment(folder, **changes).original().identity != first.original().identity
+def test_what_decides_a_training_makes_another_model(folder, small, changes):
+    assert experiment(folder, **changes).original().identity != small.original().identity
 
 
 @pytest.mark.parametrize("changes", [{"epsilon": 0.21}, {"n_members": 3}, {"sigma": 0.2}], ids=str)
-def test_what_does_not_decide_it_makes_none(folder, first, changes):
-    assert experiment(folder, **changes).original().identity == first.original().identity
+def test_what_does_not_decide_it_makes_none(folder, small, changes):
+    assert experiment(folder, **changes).original().identity == small.original().identity
 
 
-def test_every_piece_of_an_ensembles_images_differs_by_what_it_depends_on(first):
-    members = first.members()
+def test_every_piece_of_an_ensembles_images_differs_by_what_it_depends_on(small):
+    members = small.members()
     ways = [
-        first.attacked("fgsm", members[0]),
-        first.attacked("fgsm", members[1]),
-        first.attacked("fgsm", members[0], epsilon=0.1),
-        first.attacked("bim", members[0]),
-        first.attacked("fgsm", first.ensemble(members)),
-        first.attacked("fgsm", first.ensemble(members, combine="logits")),
-        first.attacked("fgsm", first.retrained("fgsm")),
-        first.attacked("fgsm", first.retrained("fgsm", regenerate="batch")),
-        first.attacked("fgsm", first.retrained("bim")),
-        first.attacked("fgsm", first.retrained("fgsm", member=1)),
+        small.attacked("fgsm", members[0]),
+        small.attacked("fgsm", members[1]),
+        small.attacked("fgsm", members[0], epsilon=0.1),
+        small.attacked("bim", members[0]),
+        small.attacked("fgsm", small.ensemble(members)),
+        small.attacked("fgsm", small.ensemble(members, combine="logits")),
+        small.attacked("fgsm", small.retrained("fgsm")),
+        small.attacked("fgsm", small.retrained("fgsm", regenerate="batch")),
+        small.attacked("fgsm", small.retrained("bim")),
+        small.attacked("fgsm", small.retrained("fgsm", member=1)),
     ]
     assert len({images.identity for images in ways}) == len(ways)
 
 
 @pytest.mark.parametrize("attack", [name for name, row in ATTACKS.items() if "art:" not in row.run])
-def test_every_attack_can_be_asked_for(first, attack):
-    original = first.original()
-    images = first.attacked(attack, original)
+def test_every_attack_can_be_asked_for(small, attack):
+    original = small.original()
+    images = small.attacked(attack, original)
     assert images.made_on == (None if attack in ("none", "noise") else ORIGINAL)
     assert len(images.x) == len(images.y) == len(images.x_adv) == len(images.success)
     few = ATTACKS[attack].kind == "unbounded" or attack == "auto_pgd"  # which take long
@@ -149,24 +144,24 @@ def test_every_attack_can_be_asked_for(first, attack):
     if ATTACKS[attack].bounded:
         assert images.parameters.get("epsilon", 0.2) == 0.2
         assert np.abs(images.x_adv - images.x).max() <= 0.2 + 1e-6
-    assert first.logits(original, images).shape == (len(images.y), 3)
+    assert small.logits(original, images).shape == (len(images.y), 3)
 
 
-def test_another_epsilon_keeps_the_steps_ratio(first):
-    images = first.attacked("bim", first.original(), epsilon=0.1)
+def test_another_epsilon_keeps_the_steps_ratio(small):
+    images = small.attacked("bim", small.original(), epsilon=0.1)
     assert images.parameters["alpha"] == pytest.approx(0.025)
-    zero = first.attacked("bim", first.original(), epsilon=0.0)
+    zero = small.attacked("bim", small.original(), epsilon=0.0)
     np.testing.assert_array_equal(zero.x_adv, zero.x)
 
 
-def test_noise_is_the_same_for_all_models(first):
-    made = [first.attacked("noise", source) for source in (first.original(), None)]
+def test_noise_is_the_same_for_all_models(small):
+    made = [small.attacked("noise", source) for source in (small.original(), None)]
     assert made[0].identity == made[1].identity
 
 
-def test_teams_and_recipes_share_nothing_but_the_data(first):
-    one = first.member(1)
-    others = [first.member(1, team=2), first.member(1, sigma=0.0), first.member(1, resample=False)]
+def test_teams_and_recipes_share_nothing_but_the_data(small):
+    one = small.member(1)
+    others = [small.member(1, team=2), small.member(1, sigma=0.0), small.member(1, resample=False)]
     assert [str(subject) for subject in others] == [
         "member 1 of another team", "member 1, sigma=0", "member 1, resample=False",
     ]  # fmt: skip
@@ -174,20 +169,20 @@ def test_teams_and_recipes_share_nothing_but_the_data(first):
     assert all((weights != other.model.get_weights()[0]).any() for other in others)
 
 
-def test_an_ensemble_is_the_mean_of_its_members(first):
-    members, clean = first.members(), first.clean()
-    shares = [np.exp(first.logits(member, clean)) for member in members]
+def test_an_ensemble_is_the_mean_of_its_members(small):
+    members, clean = small.members(), small.clean()
+    shares = [np.exp(small.logits(member, clean)) for member in members]
     shares = [share / share.sum(-1, keepdims=True) for share in shares]
     np.testing.assert_allclose(
-        np.exp(first.logits(first.ensemble(members), clean)), np.mean(shares, axis=0), atol=1e-5
+        np.exp(small.logits(small.ensemble(members), clean)), np.mean(shares, axis=0), atol=1e-5
     )
 
 
 @pytest.mark.parametrize("attack", ["fgsm", "momentum_bim", "lbfgs"])
-def test_retraining_starts_from_the_original_and_changes_it(first, attack):
-    original = first.original()
+def test_retraining_starts_from_the_original_and_changes_it(small, attack):
+    original = small.original()
     before = original.model.get_weights()
-    retrained = first.retrained(attack)
+    retrained = small.retrained(attack)
     assert str(retrained) == f"retrained on {ATTACKS[attack].label}"
     assert (retrained.model.get_weights()[0] != before[0]).any()
     for weight, other in zip(original.model.get_weights(), before, strict=True):
@@ -196,26 +191,26 @@ def test_retraining_starts_from_the_original_and_changes_it(first, attack):
     assert (followed <= set(retrained.history)) == (attack != "lbfgs")
 
 
-def test_models_of_every_seed_are_attacked_on_the_same_images(first):
-    other = first.with_seed(1)
-    one, two = (e.attacked("lbfgs", e.original()) for e in (first, other))
+def test_models_of_every_seed_are_attacked_on_the_same_images(small):
+    other = small.with_seed(1)
+    one, two = (e.attacked("lbfgs", e.original()) for e in (small, other))
     np.testing.assert_array_equal(one.x, two.x)
     assert one.identity != two.identity
 
 
-def test_the_control_goes_on_with_clean_images_and_is_followed_too(first):
-    control = first.retrained("none")
+def test_the_control_goes_on_with_clean_images_and_is_followed_too(small):
+    control = small.retrained("none")
     assert str(control) == "retrained on clean images only"
     assert {"clean", "fgsm", "bim", "pgd"} <= set(control.history)
-    start = first.original().model.get_weights()
+    start = small.original().model.get_weights()
     assert (control.model.get_weights()[0] != start[0]).any()
     (piece,) = control.pieces
     assert piece.request.arguments["settings"] == {}
 
 
-def test_retraining_with_another_epsilon_keeps_the_reach_of_its_steps(first):
+def test_retraining_with_another_epsilon_keeps_the_reach_of_its_steps(small):
     (usual,), (other,), (given,) = (
-        first.retrained("bim", **changes).pieces
+        small.retrained("bim", **changes).pieces
         for changes in ({}, {"epsilon": 0.1}, {"epsilon": 0.1, "alpha": 0.05, "epochs": 3})
     )
     settings = other.request.arguments["settings"]
@@ -226,13 +221,13 @@ def test_retraining_with_another_epsilon_keeps_the_reach_of_its_steps(first):
     assert usual.request.arguments["follow"]
     assert not other.request.arguments["follow"]
     assert len({usual.identity, other.identity, given.identity}) == 3
-    again = first.subject(first.retrained("bim", epsilon=0.1, alpha=0.05, epochs=3).spec)
+    again = small.subject(small.retrained("bim", epsilon=0.1, alpha=0.05, epochs=3).spec)
     assert again.identity == given.identity
     assert str(again) == "retrained on BIM, epochs=3 epsilon=0.1 alpha=0.05"
 
 
-def test_retraining_takes_fewer_and_longer_steps_that_go_as_far(first):
-    (piece,) = first.retrained("pgd").pieces
+def test_retraining_takes_fewer_and_longer_steps_that_go_as_far(small):
+    (piece,) = small.retrained("pgd").pieces
     settings = piece.request.arguments["settings"]
     assert settings["steps"] == 2
     assert settings["alpha"] * 2 == pytest.approx(0.05 * 3)
@@ -248,21 +243,19 @@ def test_signs_are_told_of_each_model_that_was_used(folder):
     assert signs == {"zero gradients": [False] * 2, "predictions that do not repeat": [False]}
 
 
-def test_what_is_seen_is_said_in_words(first):
+def test_what_is_seen_is_said_in_words(small):
     logits = np.array([[-50, -50, 50]], np.float32)
-    assert first.seen(logits) == ["2 (100 %)"]
+    assert small.seen(logits) == ["2 (100 %)"]
 
 
-def test_what_cannot_be_is_refused_at_once(first, folder):
+def test_what_cannot_be_is_refused_at_once(small):
     with pytest.raises(ValueError, match=r"deepfool.*none, noise, fgsm"):
-        first.attacked("deepfool", first.original())
+        small.attacked("deepfool", small.original())
     with pytest.raises(ValueError, match="deepfool"):
-        first.retrained("deepfool")
+        small.retrained("deepfool")
     with pytest.raises(ValueError, match="FGSM attacks a model"):
-        first.attacked("fgsm")
+        small.attacked("fgsm")
     with pytest.raises(ValueError, match=r"sigma, noise, resample, no noises"):
-        first.member(1, noises="once")
+        small.member(1, noises="once")
     with pytest.raises(ValueError, match="at least one member"):
-        first.ensemble(first.members(0))
-    with pytest.raises(ValueError, match="needs images of 3 channels"):
-        experiment(folder, architecture="inception_v3")
+        small.ensemble(small.members(0))

@@ -1,6 +1,7 @@
 """The line of progress, in a terminal and in a log."""
 
 import io
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,11 +13,11 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize(("stream", "shown"), [(Terminal(), 3), (io.StringIO(), 1)])
-def test_a_log_gets_a_line_a_minute_and_a_terminal_one_that_moves(stream, shown, monkeypatch):
+@pytest.mark.parametrize(("kind", "shown"), [(Terminal, 3), (io.StringIO, 1)])
+def test_a_log_gets_a_line_a_minute_and_a_terminal_one_that_moves(kind, shown, monkeypatch):
     monkeypatch.delitem(pieces_line.sys.modules, "ipykernel", raising=False)
-    now = [1000.0]
-    monkeypatch.setattr(pieces_line.time, "monotonic", lambda: now[0])
+    stream, now = kind(), [1000.0]
+    monkeypatch.setattr(pieces_line, "time", SimpleNamespace(monotonic=lambda: now[0]))
     line = pieces_line.PiecesLine([], {"a": 30.0, "b": 10.0}, stream)
     for _ in range(3):
         line.show({}, 2)
