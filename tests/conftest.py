@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from small_project import Sandbox, make_sandbox
 
 
@@ -42,10 +43,12 @@ def small(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def quick_build() -> tuple[Path, subprocess.CompletedProcess]:
+def quick_build(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
     """The quick build where users have it: what is there already is reused, and then tested."""
     project = Path(__file__).resolve().parents[1]
     command = [project / "build_report.sh", "quick"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    lock = tmp_path_factory.getbasetemp().parent / "quick.lock"  # of all workers of xdist
+    with FileLock(lock):
+        done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-5000:]
     return project / "build" / "quick", done

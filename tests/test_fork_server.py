@@ -17,6 +17,8 @@ pytestmark = pytest.mark.skipif(not fork_server.possible(), reason="splitting ne
 def start(tmp_path, monkeypatch):
     """``start()`` gives a kernel's process, split off one that has imported nothing of note."""
     monkeypatch.setattr(kernel, "IMPORTED", ())
+    state = fork_server.library_state()  # whatever is edited meanwhile
+    monkeypatch.setattr(fork_server, "library_state", lambda: state)
     (tmp_path / "lock").touch()
     with ExitStack() as stack:
         stack.enter_context(kernel.split_off(tmp_path / "logs" / "kernels.log"))

@@ -49,25 +49,23 @@ def test_what_is_there_is_not_waited_for(tree):
     assert critical_path([], {}) == []
 
 
+NETWORK = ("table_2", {}, (28, 28, 1), 10)
+
+
+def write_card(folder, name, kind, passes, seconds):
+    size = {"kind": kind, "network": NETWORK, "passes": passes}
+    card = {"processor_seconds": seconds, "size": size}
+    (folder / f"{name}.json").write_text(json.dumps(card))
+
+
 def test_costs_come_from_cards_of_the_same_kind_then_of_the_nearest(tmp_path):
-    network = ["table_2", {}, (28, 28, 1), 10]
-    for name, kind, passes in (
-        ("a", "images bim", 100),
-        ("b", "images bim", 300),
-        ("c", "logits", 5),
-    ):
-        card = {
-            "processor_seconds": 3.0,
-            "size": {"kind": kind, "network": network, "passes": passes},
-        }
-        (tmp_path / f"{name}.json").write_text(
-            str(card).replace("'", '"').replace("(", "[").replace(")", "]")
-        )
+    for card in (("a", "images bim", 100), ("b", "images bim", 300), ("c", "logits", 5)):
+        write_card(tmp_path, *card, seconds=3.0)
     (tmp_path / "damaged.json").write_text("{")
     costs = Costs(tmp_path)
 
     def seconds(kind, passes):
-        size = {"kind": kind, "network": network, "passes": passes}
+        size = {"kind": kind, "network": NETWORK, "passes": passes}
         return costs.seconds(SimpleNamespace(file_name="none", size=size))
 
     assert seconds("images bim", 600) == pytest.approx(6)  # as the larger of the two
@@ -86,15 +84,12 @@ def test_costs_come_from_cards_of_the_same_kind_then_of_the_nearest(tmp_path):
 
 
 def test_what_it_took_to_start_is_not_taken_for_the_speed_of_much_larger_ones(tmp_path):
-    network = ["table_2", {}, [28, 28, 1], 10]
-    for name, kind, passes, seconds in (("a", "images cw", 10, 5.0), ("b", "original", 9000, 9.0)):
-        size = {"kind": kind, "network": network, "passes": passes}
-        card = {"processor_seconds": seconds, "size": size}
-        (tmp_path / f"{name}.json").write_text(json.dumps(card))
+    write_card(tmp_path, "a", "images cw", 10, 5.0)
+    write_card(tmp_path, "b", "original", 9000, 9.0)
     costs = Costs(tmp_path)
 
     def seconds(passes):
-        size = {"kind": "images cw", "network": network, "passes": passes}
+        size = {"kind": "images cw", "network": NETWORK, "passes": passes}
         return costs.seconds(SimpleNamespace(file_name="none", size=size))
 
     assert seconds(50) == pytest.approx(25)
@@ -144,7 +139,15 @@ def test_real_data_that_are_not_at_hand_are_listed_too(tmp_path):
     assert told[6].startswith("From nothing: 6 pieces")
 
 
-def test_data_are_read_only_to_tell_what_is_there(tmp_path, monkeypatch):
+@pytest.fixture
+def nothing_known():
+    """Nothing is remembered of data sets, before and after."""
+    listing._bare.cache_clear()
+    yield
+    listing._bare.cache_clear()
+
+
+def test_data_are_read_only_to_tell_what_is_there(tmp_path, monkeypatch, nothing_known):
     """A whole ImageNet would be read for nothing where the store is empty; where not, once."""
     read = []
 
@@ -152,7 +155,6 @@ def test_data_are_read_only_to_tell_what_is_there(tmp_path, monkeypatch):
         read.append(name)
         return listing._black(listing.DATASETS[name], 10, 10, 0)
 
-    listing._bare.cache_clear()
     monkeypatch.setattr(listing, "load", load)
     (tmp_path / "cifar-10-batches-bin").mkdir()
     chapters = ("02_models:cifar10", "03_attacks:cifar10")
@@ -165,7 +167,6 @@ def test_data_are_read_only_to_tell_what_is_there(tmp_path, monkeypatch):
     found = listing.forecast(job)
     assert read == ["cifar10"]
     assert [p.name for p in found.pieces] == [p.name for p in from_nothing.pieces]
-    listing._bare.cache_clear()
 
 
 def test_every_seed_of_a_retraining_is_a_piece_of_the_plan(tmp_path):
