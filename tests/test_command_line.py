@@ -220,8 +220,6 @@ def test_expensive_values_pass_with_their_flag(sandbox):
     assert done.returncode == 0, done.stderr
 
 
-
-
 def test_lists_of_values_are_spread(sandbox, monkeypatch):
     monkeypatch.setattr(paths, "PROFILES", sandbox.root / "profiles")
     arguments = ["--only", "a", "b:c", "quick", "--set", "x=1", "y=2", "--fresh"]
