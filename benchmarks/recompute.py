@@ -1,7 +1,6 @@
 """Recompute accuracies, intervals, primary tests and verdicts of a page from its records alone.
 
-``python benchmarks/recompute.py reports/standard`` (NumPy and SciPy only) ends with 1 if any differs.
-"""
+``python benchmarks/recompute.py reports/standard`` (NumPy and SciPy only) ends with 1 if any differs."""
 
 import csv
 import json
@@ -15,8 +14,8 @@ from scipy.stats import f as fisher
 from scipy.stats import t as student
 
 # fmt: off
-HOLDS, PARTLY, FAILS, OPEN, ABSENT = ("holds", "holds under one reading only", "does not hold",
-                                      "not decided", "cannot be tested here")
+HOLDS, PARTLY, FAILS = "holds", "holds under one reading only", "does not hold"
+OPEN, ABSENT = "not decided", "cannot be tested here"
 rows, arrays, sizes = {}, {}, {}  # by place; the most test images by chapter and data set
 def read(folder):
     tables = [p for p in (folder / "records").glob("*.csv") if not p.name.endswith(".pieces.csv")]
@@ -34,10 +33,9 @@ first = cache(np.arange)
 def images_of(place):  # which test images an attack took: L-BFGS draws them, others take the first
     row, n = rows[place], len(arrays[place]["correct"])
     own, total = row.get("model.training_seed") or row["seed"], sizes[row["chapter"], row["dataset"]]
-    if "lbfgs" not in row["attack"] or n == total:
-        return first(n)
     seed = int(own) if int(own) >= 0 else int(row["seed"])
-    return np.sort(np.random.default_rng([seed, 7]).permutation(total)[:n])
+    drawn = "lbfgs" in row["attack"] and n < total
+    return np.sort(np.random.default_rng([seed, 7]).permutation(total)[:n]) if drawn else first(n)
 def matrix(sums, beside=()):  # (trainings, images) on the images that all records have
     places = {p for one in [*sums, *beside] for _, *ps in one for p in ps}
     shared = reduce(np.intersect1d, {id(i): i for i in map(images_of, places)}.values())
@@ -65,7 +63,8 @@ def apart(one, other):
     return one[0] - other[0], one[1] - other[1], ways
 def effect(t):
     if "norms" in t:
-        return sample(np.divide(*(arrays[p]["l2"].astype(float) for p in t["norms"])))
+        one, other = (arrays[p]["l2"].astype(float) for p in t["norms"])
+        return sample(one[other > 0] / other[other > 0])
     if "l2" in t:
         return *[np.divide(*(float(rows[p]["values.l2"]) for p in t["l2"]))] * 2, [(1e-300, 1)]
     if "ssim" in t:
@@ -80,33 +79,35 @@ def effect(t):
     else:
         found = crossed(matrix(t["sums"]) - t.get("minus", 0), t.get("spread"))
     return 100 * found[0], 100 * found[1], [(100 * e, df) for e, df in found[2]]
-
 def main(folder):
     read(folder)
-    wrong, count, asked, claims, z = [], [], [], {}, student.ppf(0.975, np.inf)
+    wrong, count, asked, claims, largest, z = [], [], [], {}, 0.0, student.ppf(0.975, np.inf)
     def check(what, told, computed):
         count.append(what)
         if told != computed and (isinstance(told, str) or abs(told - computed) > 1e-6):
             wrong.append(f"{what}: {told} is published, {computed} recomputed")
-    def number(what, n):  # p-values of inside and outside; whether it, or what it rests on, is turned
+    def number(what, n, among=1):  # p-values of inside and outside; whether it, or part of it, is turned
         least, most = n["least"], n["most"]
-        parts, under = ([number(f"{what}, {p['label']}", p) for p in n[k]] for k in ("parts", "rows"))
+        parts, under = ([number(f"{what}, {p['label']}", p, k) for p in n[name]]
+                        for name, k in (("parts", len(n["parts"])), ("rows", 1)))
         opposite, turned, told = any(p[2] for p in parts) or any(r[3] for r in under), False, []
         if under:
             inside, outside = max(r[0] for r in under), min(1, len(under) * min(r[1] for r in under))
         else:
             value, centre, ways = effect(n["terms"])
             low, high = (centre + s * max(student.ppf(0.975, df) * e for e, df in ways) for s in (-1, 1))
-            tails = {up: lambda b, f=f: max(f((centre - b) / e, df) for e, df in ways)
-                     for up, f in ((True, student.sf), (False, student.cdf))}
-            ends = [(b, up) for b, up in ((least, True), (most, False)) if b is not None]
+            tails = [lambda b, f=f: max(f((centre - b) / e, df) for e, df in ways)
+                     for f in (student.cdf, student.sf)]
+            ends = [(b, up) for b, up in ((least, 1), (most, 0)) if b is not None]
             inside = min(1, 2 * max(tails[up](b) for b, up in ends))
             outside = min(1, 2 * min(tails[not up](b) for b, up in ends))
-            turned = ((high < least or low > most) if len(ends) == 2 else
-                      high < min(0, least) if most is None else low > max(0, most))
+            half = (high - low) / 2 * student.ppf(1 - 0.025 / among, np.inf) / z  # Bonferroni
+            below, above = (low + high) / 2 + half, (low + high) / 2 - half
+            turned = ((below < least or above > most) if len(ends) == 2 else
+                      below < min(0, least) if most is None else above > max(0, most))
             told = [("value", value), ("low", low), ("high", high)]
-        told += [] if "l2" in n["terms"] else [("inside", inside), ("outside", outside)]
-        for name, own in told:
+        told += [("inside", inside), ("outside", outside)]
+        for name, own in told[:3] if "l2" in n["terms"] else told:
             check(f"{what}, {name}", n[name], own)
         return inside, outside, turned, opposite
     for place, row in rows.items():
@@ -121,9 +122,8 @@ def main(folder):
             claim, numbers = row["parameters.claim"], json.loads(row["values.numbers"])
             entry = row, numbers, [number(f"{claim} {n['label']}", n) for n in numbers], {}
             claims.setdefault(claim, {}).setdefault(row["parameters.part"], []).append(entry)
-            if row["values.lacks"] == '""':
-                asked += [(min(r[:2]), k, entry) for k, r in enumerate(entry[2])]
-    largest = 0.0
+            own = enumerate(entry[2] if row["values.lacks"] == '""' else ())
+            asked += [(min(r[:2]), k, entry) for k, r in own]
     for rank, (chance, k, entry) in enumerate(sorted(asked, key=lambda one: one[0])):  # Holm
         largest = entry[3][k] = max(largest, min(1.0, (len(asked) - rank) * chance))
     for claim, parts in claims.items():
@@ -132,16 +132,16 @@ def main(folder):
             ways = set()
             for row, numbers, results, adjusted in readings:
                 each = {OPEN if adjusted.get(k, 1) > 0.05 else HOLDS if r[0] < r[1] else FAILS
-                        for k, r in enumerate(results)} or {OPEN}
-                way = next(v for v in (FAILS, OPEN, HOLDS) if v in each)
+                        for k, r in enumerate(results)}
+                way = next((v for v in (FAILS, OPEN, HOLDS) if v in each), OPEN)
                 way = PARTLY if way == HOLDS and any(r[3] for r in results) else way
                 way = ABSENT if row["values.absent"] == "true" else way
                 ways |= {way} - {ABSENT}
                 check(f"{claim} reading", row["values.verdict"], way)
                 for k, n in enumerate(numbers):
                     check(f"{claim} p, corrected", str(n["adjusted"])[:9], str(adjusted.get(k))[:9])
-            held = HOLDS if ways == {HOLDS} else PARTLY if ways & {HOLDS, PARTLY} else ""
-            outcomes.add(held or (ABSENT if not ways else FAILS if ways == {FAILS} else OPEN))
+            mixed = len(ways) > 1 and (ways & {HOLDS, PARTLY} and ways & {PARTLY, FAILS})
+            outcomes.add(PARTLY if mixed else OPEN if len(ways) > 1 else next(iter(ways), ABSENT))
         verdict = next((v for v in (FAILS, OPEN, PARTLY, HOLDS) if v in outcomes), ABSENT)
         check(f"{claim} verdict", readings[0][0]["values.of_claim"], verdict)
     print("\n".join(wrong) or f"{len(count):,} published numbers and verdicts, all recomputed.")

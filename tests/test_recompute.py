@@ -58,7 +58,7 @@ def test_what_was_judged_is_recomputed(tmp_path, name, recompute):
         values={"points": 1.0},
         arrays={"correct": np.ones(9, bool)},
     )
-    for k, records in enumerate(CASES[name]):
+    for k, records in enumerate(CASES[name]()):
         records = sorted_by_place([*records, beside])  # answers that are no accuracy
         folder = write(tmp_path / str(k), records, [verdict(name, records)])
         code, said = recompute(folder)
@@ -72,7 +72,7 @@ def test_what_was_judged_is_recomputed(tmp_path, name, recompute):
      ("C15", "distortion", "l2")],
 )  # fmt: skip
 def test_an_altered_record_is_noticed(tmp_path, name, quantity, array, recompute):
-    records = sorted_by_place(CASES[name][0])
+    records = sorted_by_place(CASES[name]()[0])
     judged = [verdict(name, records)]
     record = next(r for r in records if r.quantity == quantity and r.attack != "none")
     other = record.arrays[array].copy()
@@ -84,7 +84,7 @@ def test_an_altered_record_is_noticed(tmp_path, name, quantity, array, recompute
 
 
 def test_an_altered_verdict_is_noticed(tmp_path, recompute):
-    records = sorted_by_place(CASES["C16"][0])
+    records = sorted_by_place(CASES["C16"]()[0])
     folder = write(tmp_path, records, [verdict("C16", records)])
     table = folder / "records" / "09_findings-00000000.csv"
     table.write_text(table.read_text().replace(",holds,", ",does not hold,"))

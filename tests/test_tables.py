@@ -258,5 +258,11 @@ def test_repeat_table_has_a_column_for_each_seed():
     assert frame["seed 1"].tolist() == ["99.00", "98.00"]
     assert frame["mean"].tolist() == ["98.00", "98.00"]
     assert frame["trainings"].tolist() == ["2", "2"]
+    made_on = replace(ORIGINAL, training_seed=0)
+    other = replace(rows[2], attack="fgsm", made_on=made_on, parameters={"epsilon": 0.1})
+    itself = replace(other, made_on=other.model, parameters={"epsilon": 0.2})
+    apart = tables.repeat_table([other, itself])
+    assert apart["Attack"].tolist() == ["FGSM, made on original model", "FGSM"]
+    assert apart["ε"].tolist() == [0.1, 0.2]
     wide, narrow = ([float(end) for end in text[1:-1].split(", ")] for text in frame["95 %"])
     assert wide[0] < narrow[0] < 98 < narrow[1] < wide[1]

@@ -65,16 +65,19 @@ def test_parts_join_to_the_worst():
 def test_readings_must_agree():
     assert of(HOLDS, HOLDS).verdict == HOLDS
     assert of(FAILS, FAILS).verdict == FAILS
-    assert of(FAILS, HOLDS).verdict == of(UNDECIDED, HOLDS).verdict == PARTLY
-    assert of(FAILS, UNDECIDED).verdict == UNDECIDED
+    assert of(FAILS, HOLDS).verdict == of(FAILS, UNDECIDED, HOLDS).verdict == PARTLY
+    assert of(FAILS, UNDECIDED).verdict == of(UNDECIDED, HOLDS).verdict == UNDECIDED
     assert of(HOLDS, ABSENT).verdict == HOLDS
     assert of(ABSENT).verdict == of().verdict == ABSENT
 
 
 def test_the_opposite_at_one_size_of_the_attack_leaves_one_reading_only():
     turned, same = told(-3, -2), told(0.5, 3, 1.0)
-    assert turned.turned
-    assert not same.turned
+    assert turned.turned()
+    assert not same.turned()
+    barely = told(-3, -0.1)
+    assert barely.turned()
+    assert not barely.turned(among=12)
     assert Reading("", (told(1, 2, parts=(same,)),)).verdict == HOLDS
     assert Reading("", (told(1, 2, parts=(same, turned)),)).verdict == PARTLY
     assert Reading("", (told(-2, -1, parts=(turned,)),)).verdict == FAILS

@@ -5,7 +5,7 @@ A network that is right on few images has little to lose: at one epsilon, such n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -61,3 +61,12 @@ def with_interval(
     low, high = np.quantile(ends, [0.025, 0.975], method="inverted_cdf")
     found = {"epsilon": equal_share(epsilons, correct.mean(1), share), "low": low, "high": high}
     return {k: None if v is None or np.isinf(v) else float(v) for k, v in found.items()}
+
+
+def told(attack: str, found: Mapping[str, float | None]) -> str:
+    """Say what :func:`with_interval` found of an attack."""
+    epsilon, *ends = (found[name] for name in ("epsilon", "low", "high"))
+    if epsilon is None:
+        return f"{attack} takes less than half"
+    low, high = ("beyond" if end is None else f"{end:.4f}" for end in ends)
+    return f"{attack} takes half of the right answers at ε = {epsilon:.4f} [{low}, {high}]"

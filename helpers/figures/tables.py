@@ -160,26 +160,30 @@ def repeat_table(records: Sequence[Record]) -> pd.DataFrame:
     records
         Records of one chapter; those of other quantities are passed over.
     """
-    found: dict[tuple[ModelId, str], dict[int, Record]] = {}
+    found: dict[tuple, dict[int, Record]] = {}
     for r in select(records, quantity="repeat"):
-        model = replace(r.model, training_seed=-1)
-        found.setdefault((model, r.attack), {})[r.model.training_seed] = r
-    return pd.DataFrame(
-        {"Model": str(model), "Attack": called(attack)}
+        model, source = (replace(m, training_seed=-1) if m else m for m in (r.model, r.made_on))
+        where = "" if source in (None, model) else f", made on {source}"
+        about = model, called(r.attack) + where, r.parameters.get("epsilon")
+        found.setdefault(about, {})[r.model.training_seed] = r
+    frame = pd.DataFrame(
+        {"Model": str(model), "Attack": attack, "ε": epsilon}
         | {f"seed {k}": f"{100 * r.values['accuracy']:.2f}" for k, r in sorted(by_seed.items())}
         | over_trainings([r.arrays["correct"] for r in by_seed.values()])
-        for (model, attack), by_seed in found.items()
+        for (model, attack, epsilon), by_seed in found.items()
     )
+    # One ε for all is the chapter's.
+    return frame if frame["ε"].nunique() > 1 else frame.drop(columns="ε")
 
 
 def over_trainings(right: Sequence[np.ndarray]) -> dict[str, str]:
     """Mean accuracy over trainings, in percent, and what to expect of the mean and of one more."""
-    found = crossed(np.array(right, np.float64)) * 100
-    one_more = crossed(np.array(right, np.float64), more=1) * 100
-    ends = [(max(e.low, 0.0), min(e.high, 100.0)) for e in (found, one_more)]
+    beyond_half = np.array(right, np.float64) - 0.5  # towards a half an interval's middle is drawn
+    found, one_more = (crossed(beyond_half, more=k) * 100 for k in (0, 1))
+    ends = [(max(50 + e.low, 0.0), min(50 + e.high, 100.0)) for e in (found, one_more)]
     mean, more = ("[{:.1f}, {:.1f}]".format(*pair) for pair in ends)
     return {
-        "mean": f"{found.value:.2f}", "95 %": mean, "of one more": more,
+        "mean": f"{50 + found.value:.2f}", "95 %": mean, "of one more": more,
         "trainings": str(found.n_trainings),
     }  # fmt: skip
 

@@ -16,8 +16,8 @@ from helpers.figures.looks import called, value_of
 from helpers.findings.verdicts import gap, points
 from helpers.rounding import percent as share
 
+NUMBERS = ("n", "n_correct", "accuracy", "low", "high")  # of a record, for a figure's CSV
 # What a curve may run along, and how it is called in a sentence.
-NUMBERS = ("n", "n_correct", "accuracy", "low", "high")
 ALONG = {"epsilon": "ε", "n_members": "members", "sigma": "σ", "steps": "steps"}
 
 

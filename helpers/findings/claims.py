@@ -96,6 +96,12 @@ def _parts(claim: Claim, test: Mapping[str, Any], evidence: Gathered) -> Iterato
     for role in test.get("datasets", claim.datasets):
         for dataset in evidence.standing_for(role):
             part = _part(claim, test, evidence, dataset)
+            if (
+                part is None
+                and not test.get("secondary")
+                and evidence.accuracies(dataset, ORIGINAL)
+            ):
+                part = Part(dataset, (Reading("", lacks="measurements of it"),))
             if part:
                 yield part
                 if dataset == role:

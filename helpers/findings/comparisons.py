@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from helpers.attacks import ATTACKS
-from helpers.evaluation.effects import Effect, crossed
+from helpers.evaluation.effects import crossed
 from helpers.evaluation.model_id import ORIGINAL
 from helpers.findings import reported
 from helpers.findings.contrasts import Contrast, answers, contrast
@@ -94,14 +94,14 @@ def range_of(test: Mapping, values: Mapping) -> tuple[float | None, float | None
 
 
 def lacks_of(
-    test: Mapping, rules: Mapping, effect: Effect, epsilons: Sequence[float | None]
+    test: Mapping, rules: Mapping, n_trainings: int, epsilons: Sequence[float | None]
 ) -> str:
     """Say what is missing before a number may decide anything."""
     missing = []
     least = test.get("trainings", rules["trainings"])
-    if effect.n_trainings < least:
+    if n_trainings < least:
         what = "trainings or members" if test.get("members") else "trainings"
-        missing.append(f"{least} {what} (here {effect.n_trainings})")
+        missing.append(f"{least} {what} (here {n_trainings})")
     if None not in epsilons and len(epsilons) < (least := test.get("epsilons", rules["epsilons"])):
         told = ", ".join(f"{e:g}" for e in epsilons)
         missing.append(f"{least} usable ε (here {told})")
@@ -121,8 +121,10 @@ def spread_of(test: Mapping) -> float | None:
 
 def _estimated(label, found: Contrast, test, values) -> Estimate:
     """One contrast as a number, with what it is at each ε."""
-    spread = spread_of(test)
+    spread, wrong = spread_of(test), (1 - found.last).mean()
     ends, errors = range_of(test, values), _fill(test.get("unit", "points"), values) == "errors"
+    if errors and spread and wrong:
+        spread /= wrong  # expected in points, and asked for as a share of the errors
     unit = "% of the errors" if errors else "points"
 
     def effect(matrix):
@@ -169,13 +171,13 @@ def contrasts(evidence, dataset, test, values) -> Reading | None:
                 gone.append(label)
             else:
                 rows[label] = made
-                lacks.append(lacks_of(test | least, rules, crossed(made.matrix), list(made.at)))
+                lacks.append(lacks_of(test | least, rules, len(made.matrix), made.chosen))
     if not rows:
         says = says_of(evidence, dataset, test, values)
         return Reading(says, lacks=_unfair(gone)) if seen else None
     attacks = dict.fromkeys(ATTACKS[a].label for made in rows.values() for a in made.attacks)
     of_these = f"worst of {', '.join(attacks)}" if attacks else ""
-    at = _at({label: [e for e in made.at if e is not None] for label, made in rows.items()})
+    at = _at({k: [e for e in made.chosen if e is not None] for k, made in rows.items()})
     says = says_of(evidence, dataset, test, values, of_these, at)
     if test.get("join", "mean") == "all":
         shown = composite([_estimated(k, made, test, values) for k, made in rows.items()])
@@ -187,7 +189,8 @@ def contrasts(evidence, dataset, test, values) -> Reading | None:
 
 
 def _unfair(gone: Sequence[str]) -> str:
-    return f"a fair comparison for {', '.join(label.removeprefix('minus ') for label in gone)}"
+    labels = ", ".join(label.removeprefix("minus ") for label in gone)
+    return f"a usable ε, or shared images, for {labels}"
 
 
 def _at(epsilons: Mapping[str, Sequence[float]]) -> str:
@@ -215,9 +218,9 @@ def _mean(rows: Mapping[str, Contrast], test, values) -> Estimate | None:
         **{name: _joined([getattr(made, name) for made in rows.values()])
            for name in ("terms", "terms_last")},
     )  # fmt: skip
-    whole = _estimated(f"mean of {', '.join(rows)}", joined, test, values)
+    whole = _estimated(f"mean of {' and '.join(rows)}", joined, test, values)
     each = [_estimated(label, made, test, values) for label, made in rows.items()]
-    return replace(whole, parts=tuple(e for one in each for e in (one, *one.parts)))
+    return replace(whole, parts=tuple(part for one in each for part in one.parts))
 
 
 def _joined(several: Sequence[list]) -> list:

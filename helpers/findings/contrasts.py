@@ -23,6 +23,8 @@ from helpers.findings.evidence import ITSELF
 from helpers.findings.gathering import Gathered, is_open
 
 TEAM = 3  # members from which on an ensemble counts as several trainings
+# Parameters that say how many images a slow attack takes.
+SHARES = ("lbfgs_n_test", "outside_n_test", "cw_n_test", "strong_n_test")
 Draw = tuple[int, int]  # seed of the training, and number of the member where it is left open
 
 
@@ -43,10 +45,12 @@ class Contrast:
     ----------
     matrix
         float (trainings, images): the mean over the ε that count, and have enough trainings.
+    chosen
+        These ε; None stands for attacks without a bound, and clean images.
     at
-        The same at each ε; the key None stands for attacks without a bound, and clean images.
-    last
-        float (trainings, images): the last side alone, for relative gains.
+        The same at each ε that counts, however many trainings it has.
+    last, last_at
+        float (trainings, images): the last side alone, for relative gains; and at each ε.
     terms, terms_at, terms_last
         Where each comes from: for each training a sum, of weights and the records that they are of
         (several records: right in all of them).
@@ -55,8 +59,10 @@ class Contrast:
     """
 
     matrix: np.ndarray
+    chosen: Sequence[float | None]
     at: Mapping[float | None, np.ndarray]
     last: np.ndarray
+    last_at: Mapping[float | None, np.ndarray]
     terms: list
     terms_at: Mapping[float | None, list]
     terms_last: list
@@ -69,7 +75,7 @@ def images_of(evidence: Gathered, record: Record) -> tuple[tuple, np.ndarray]:
     n, seed = len(record.arrays["correct"]), record.seed
     if getattr(record.model, "training_seed", -1) >= 0:
         seed = record.model.training_seed
-    p = SimpleNamespace(seed=seed, lbfgs_n_test=n, outside_n_test=n)
+    p = SimpleNamespace(seed=seed, **dict.fromkeys(SHARES, n))
     rows = np.arange(total)
     if n < total:
         rows = rows[ATTACKS[record.attack].rows(p, total)]
@@ -169,11 +175,13 @@ def _on(evidence, dataset, sides, found, rules, members) -> Contrast | None:
     if not cells:
         return None
     of_cell = {epsilon: {*_draws(cell[0])} for epsilon, cell in cells.items()}
+    # Beside models trained one by one, members are shared out: each of these is one training.
+    apart = members and all(_is_several(side) for cell, _ in cells.values() for side in cell)
 
     def grouped(epsilons) -> list[list[Draw]]:
         groups: dict[Any, list[Draw]] = {}
         for seed, k in sorted(set.intersection(*(of_cell[e] for e in epsilons))):
-            groups.setdefault((seed, k) if members else seed, []).append((seed, k))
+            groups.setdefault((seed, k) if apart else seed, []).append((seed, k))
         return list(groups.values())
 
     # Where only some of the ε have enough trainings, these are tested; the others must not contradict.
@@ -216,8 +224,10 @@ def _on(evidence, dataset, sides, found, rules, members) -> Contrast | None:
         return None
     return Contrast(
         made,
+        chosen,
         {e: matrix([e], each, signs) for e, each in own.items()},
         matrix(chosen, groups, alone),
+        {e: matrix([e], each, alone) for e, each in own.items()},
         told(chosen, groups, signs),
         {e: told([e], each, signs) for e, each in own.items()},
         told(chosen, groups, alone),
@@ -265,25 +275,27 @@ def _taken(answer: Answer, rows: np.ndarray) -> np.ndarray:
 def _draws(cell: Sequence[Mapping[Draw, Answer]]) -> Iterator[Draw]:
     """Draws that all sides have; one that names no member serves for all, as an ensemble does.
 
-    An ensemble is several trainings by itself: trained once, it stands beside each of the other side.
+    An ensemble, or members, are several trainings by themselves: trained once, an ensemble stands
+    beside each training of the other sides, and each of these has members of its own: none counts twice.
     """
-    members = {k for side in cell for _, k in side if k} or {0}
-    fixed = [len({seed for seed, _ in side}) == 1 and _is_team(side) for side in cell]
-    varied = [side for side, once in zip(cell, fixed, strict=True) if not once] or cell
-    seeds = set.intersection(*({seed for seed, _ in side} for side in varied))
-    for seed in seeds:
-        for k in members:
-            if all(_find(side, (seed, k)) for side in cell):
-                yield seed, k
+    members = sorted({k for side in cell for _, k in side if k} or {0})
+    varied = [side for side in cell if not _is_several(side)] or cell
+    seeds = sorted(set.intersection(*({seed for seed, _ in side} for side in varied)))
+    shared_out = len(varied) < len(cell) and any(k for side in cell for _, k in side)
+    for place, k in enumerate(members):
+        of_member = [seeds[place % len(seeds)]] if shared_out and seeds else seeds
+        yield from ((s, k) for s in of_member if all(_find(side, (s, k)) for side in cell))
 
 
-def _is_team(side: Mapping[Draw, Answer]) -> bool:
-    return all(answer.record.model.n_members >= TEAM for answer in side.values())
+def _is_several(side: Mapping[Draw, Answer]) -> bool:
+    """Whether a side is several trainings by itself, made once."""
+    team = all(answer.record.model.n_members >= TEAM for answer in side.values())
+    return len({seed for seed, _ in side}) == 1 and (team or all(k for _, k in side))
 
 
 def _find(side: Mapping[Draw, Answer], draw: Draw) -> Answer | None:
     seed, k = draw
-    if len({s for s, _ in side}) == 1 and _is_team(side):
+    if _is_several(side):
         seed = next(iter(side))[0]
     return side.get((seed, k), side.get((seed, 0)))
 

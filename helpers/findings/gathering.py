@@ -54,11 +54,11 @@ class Gathered(Evidence):
 
     @cached_property
     def _clean(self) -> dict[tuple, dict[str, bytes]]:
-        """Answers on clean images, by data set, model and number of images, and then by chapter."""
+        """Answers on clean images, a byte each, by data set and model, and then by chapter."""
         found: dict[tuple, dict[str, bytes]] = {}
         for r in self.records:
             if r.quantity == "accuracy" and r.attack == "none" and "correct" in r.arrays:
-                about = r.dataset, r.model, r.values["n"]
+                about = r.dataset, r.model
                 found.setdefault(about, {})[r.chapter] = r.arrays["correct"].tobytes()
         return found
 
@@ -66,10 +66,13 @@ class Gathered(Evidence):
         """Leave out chapters that trained a model of the same name otherwise: clean images tell."""
         counts, left_out = Counter(r.chapter for r in found), set()
         about = {(r.dataset, r.model) for r in found}
-        for (dataset, model, _), told in self._clean.items():
+        for (dataset, model), told in self._clean.items():
             if (dataset, model) in about and (there := told.keys() & counts.keys()):
-                chief = max(there, key=lambda chapter: (counts[chapter], chapter))
-                left_out |= {(model, c) for c in there if told[c] != told[chief]}
+                chief = told[max(there, key=lambda chapter: (counts[chapter], chapter))]
+                # A chapter may take fewer images: those that the others begin with.
+                left_out |= {
+                    (model, c) for c in there if told[c][: len(chief)] != chief[: len(told[c])]
+                }
         return [r for r in found if (r.model, r.chapter) not in left_out]
 
     @cached_property
@@ -93,14 +96,10 @@ class Gathered(Evidence):
         Chapters may take fewer: the original model's answers tell whether these are the first ones.
         """
         total = self.n_test(chapter, dataset)
-        told = {
-            n: [*by.values()] for (data, model, n), by in self._clean.items()
-            if (data, model) == (dataset, ORIGINAL)
-        }  # fmt: skip
-        for larger in sorted((n for n in told if n > total), reverse=True):
-            if any(a == b[:total] for a in told.get(total, ()) for b in told[larger]):
-                return larger
-        return total
+        told = self._clean.get((dataset, ORIGINAL), {}).values()
+        own = [answers for answers in told if len(answers) == total]
+        begin = [len(other) for other in told if any(other[:total] == answers for answers in own)]
+        return max(begin, default=total)
 
     def n_test(self, chapter: str, dataset: str) -> int:
         """How many test images a chapter has; some attacks take a part of them."""

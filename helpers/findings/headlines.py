@@ -9,7 +9,7 @@ from functools import cached_property
 from helpers.attacks import ATTACKS
 from helpers.data import DATASETS
 from helpers.evaluation.model_id import ORIGINAL, ModelId
-from helpers.evaluation.record import WORST_RUNG, Record
+from helpers.evaluation.record import FLOOR, WORST_RUNG, Record
 from helpers.evaluation.statistics import Difference
 from helpers.findings.evidence import Evidence
 from helpers.findings.verdicts import ABSENT, FAILS, HOLDS, PARTLY, UNDECIDED, Verdict, gap, points
@@ -37,6 +37,8 @@ class Story:
         The ensemble where each image counts as right only if no attack of the ladder fools it.
     cost
         What the retraining changes on clean images.
+    floors
+        The ensemble and the retrained model where everything that was tried counts, on fewer images.
     """
 
     dataset: str
@@ -47,6 +49,7 @@ class Story:
     retrained: Record | None
     worst: Record | None
     cost: Difference | None
+    floors: tuple[Record | None, Record | None] = (None, None)
 
     @property
     def title(self) -> str:
@@ -72,7 +75,9 @@ class Story:
 
     @cached_property
     def retraining_keeps_more(self) -> bool:
-        return self.retrained is not None and gap(self.retrained, self.attacked).low > 0
+        pairs = [(self.attacked, self.retrained), self.floors]
+        known = [(ensemble, model) for ensemble, model in pairs if ensemble and model]
+        return self.retrained is not None and all(gap(model, e).low > 0 for e, model in known)
 
     @property
     def bars(self) -> list[tuple[str, Record]]:
@@ -120,7 +125,11 @@ def _story(evidence: Evidence, dataset: str, size: int) -> Story | None:
         cost = evidence.gap(dataset, {"of": retrained.model} | here, {"of": ORIGINAL} | here)
     epsilon = both[1].parameters["epsilon"]
     worst = evidence.accuracy(dataset, ensemble, ATTACK, rung=WORST_RUNG, epsilon=epsilon)
-    return Story(dataset, size, both[1], both[0], own[0], retrained, worst, cost)
+    floors = tuple(
+        of and evidence.accuracy(dataset, of, "strongest", rung=FLOOR, epsilon=epsilon)
+        for of in (ensemble, retrained and retrained.model)
+    )
+    return Story(dataset, size, both[1], both[0], own[0], retrained, worst, cost, floors)
 
 
 def title(told: Sequence[Story]) -> str:
@@ -146,7 +155,7 @@ def headlines(records: Sequence[Record], verdicts: Sequence[Verdict]) -> list[st
     records, verdicts
         Of one build, read with their arrays; and its judged claims.
     """
-    evidence = Evidence(records)
+    evidence = Evidence(records).without_own_models()
     told = stories(evidence)
     said = [_ensemble(story) for story in told]
     if retrained := [_retraining(story) for story in told if story.retrained is not None]:
@@ -155,7 +164,8 @@ def headlines(records: Sequence[Record], verdicts: Sequence[Verdict]) -> list[st
 
 
 def _ensemble(story: Story) -> str:
-    ways = f" ({_share(story.worst)} by the worst way to attack it so)" if story.worst else ""
+    more = [f"{_share(story.worst)} by the worst way to attack it so"] if story.worst else []
+    ways = _in_brackets(*more, _tried(story.floors[0]))
     return (
         f"{story.title}, {LABEL} with ε = {story.epsilon:g}: without a defence "
         f"{_share(story.undefended)} of the images are still classified correctly. "
@@ -165,9 +175,18 @@ def _ensemble(story: Story) -> str:
 
 
 def _retraining(story: Story) -> str:
-    cost = f" (on clean images {points(story.cost)} points)" if story.cost else ""
-    way = story.retrained.model.regenerate
-    return f"{_share(story.retrained)} on {story.title}, with new examples for each {way}{cost}"
+    cost = f"on clean images {points(story.cost)} points" if story.cost else ""
+    way, more = story.retrained.model.regenerate, _in_brackets(_tried(story.floors[1]), cost)
+    return f"{_share(story.retrained)} on {story.title}, with new examples for each {way}{more}"
+
+
+def _tried(floor: Record | None) -> str:
+    return f"{_share(floor)} under everything that was tried" if floor else ""
+
+
+def _in_brackets(*parts: str) -> str:
+    said = "; ".join(filter(None, parts))
+    return f" ({said})" if said else ""
 
 
 def _share(record: Record) -> str:
@@ -185,7 +204,9 @@ def _verdicts(verdicts: Sequence[Verdict]) -> str:
 def _limits(evidence: Evidence, told: Sequence[Story]) -> Iterator[str]:
     """Say what the numbers do not say."""
     seeds = {r.model.training_seed for r in evidence.find("repeat")}
-    many = f"from {len(seeds)} seeds" if len(seeds) > 1 else "once"
+    many = "once"
+    if len(seeds) > 1:
+        many = f"from up to {len(seeds)} seeds (the slowest once)"
     sizes = sorted({story.undefended.values["n"] for story in told})
     if sizes:
         images = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"

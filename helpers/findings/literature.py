@@ -24,7 +24,7 @@ def nearest(entry: Mapping[str, Any], records: Sequence[Record]) -> Record | Non
 
     Stand-ins do not count: others measured on the real data.
     """
-    about, evidence = dict(entry["ours"]), Evidence(records)
+    about, evidence = dict(entry["ours"]), Evidence(records).without_own_models()
     dataset, epsilon = about.pop("dataset"), about.pop("epsilon", None)
     ways = ({}, {"sweep": "epsilon"}) if epsilon else ({},)
     found = [r for way in ways for r in evidence.accuracies(dataset, **about, **way)]

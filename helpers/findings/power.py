@@ -9,13 +9,16 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from scipy.optimize import brentq
+
 from helpers.data import DATASETS
 from helpers.evaluation.effects import ALPHA, power
 from helpers.findings.claims import REPORT_MEMBERS, content, read_claims
+from helpers.findings.comparisons import range_of
 from helpers.profiles import load_profile
 
 ALL_IMAGES = {"mnist": 10_000, "cifar10": 10_000}  # of the test sets, where a profile takes all
-SIZES = ("n_test", "lbfgs_n_test", "outside_n_test", "n_members", "n_seeds")
+SIZES = ("n_test", "lbfgs_n_test", "outside_n_test", "n_members", "n_more", "n_seeds")
 # Which chapters say how many images and members there are, and how many trainings, unless a test's
 # `plan` names another.
 SIZED, TRAINED = "04_ensembles", "03_attacks"
@@ -36,8 +39,8 @@ def planned(name: str) -> dict[str, dict[str, dict[str, int]]]:
 def powers(sizes: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Iterator[dict[str, Any]]:
     """Compute the power of each primary comparison, corrected for their number.
 
-    The truth is assumed to lie one smallest difference that matters beyond the bound; for an
-    equivalence, in the middle of the range.
+    The truth is assumed to lie one smallest difference that matters beyond the bound or, of a range with
+    two ends, in its middle.
     """
     asked = [
         (claim, test, role)
@@ -54,34 +57,36 @@ def powers(sizes: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Iterator[dic
         if not named:
             continue
         plan, matters = test["plan"], test.get("matters", claim.matters)
-        chapters, wanted = sizes[named[0]], test.get("is", "equal")
-        here = chapters.get(plan.get("chapter", SIZED))
+        chapters, here = sizes[named[0]], sizes[named[0]].get(plan.get("chapter", SIZED))
         if here is None:
             continue
-        n_trainings = here.get("n_seeds") or chapters.get(TRAINED, {}).get("n_seeds", 1)
-        if plan.get("trainings"):
-            n_trainings = max(n_trainings, min(here.get("n_members", 1), REPORT_MEMBERS))
+        n_trainings = here.get("n_seeds", 1)
+        if plan.get("trainings") == "n_members":
+            n_trainings = min(here["n_members"], REPORT_MEMBERS)
+        elif "chapter" not in plan or plan.get("trainings") == "n_seeds":
+            n_trainings = chapters.get(TRAINED, {}).get("n_seeds", 1)
         n_images = here.get(plan.get("images", "n_test"), here["n_test"])
         matters *= 100 if test.get("judge") == "similarity" else 1
+        ends = range_of({"is": "above"} | test, {"matters": matters})
+        closed = None not in ends
+        distance = (ends[1] - ends[0]) / 2 if closed else matters
         about = {
             "n_images": n_images, "n_trainings": n_trainings, "discordant": plan["discordant"],
-            "spread": plan["spread"] / 100, "level": ALPHA / several, "equivalence": wanted != "above",
+            "spread": plan["spread"] / 100, "level": ALPHA / several, "equivalence": closed,
         }  # fmt: skip
         enough = n_trainings >= test.get("trainings", content()["rules"]["trainings"])
+        most = here.get("n_members", 0) + here.get("n_more", 0)
+        enough = enough and most >= test.get("needs", {}).get("most_members", 0)
         yield {
             "claim": claim.name, "dataset": named[0], "matters": matters, "images": n_images,
-            "trainings": n_trainings, "power": power(matters / 100, **about) if enough else 0.0,
+            "trainings": n_trainings, "power": power(distance / 100, **about) if enough else 0.0,
             "decides": 100 * _decided(about) if enough else None,
         }  # fmt: skip
 
 
 def _decided(about: Mapping[str, Any]) -> float:
     """The smallest distance from the bound that is shown with a power of 80 %, as a share."""
-    low, high = 0.0, 2.0
-    while high - low > 1e-4:
-        middle = (low + high) / 2
-        low, high = (low, middle) if power(middle, **about) >= 0.8 else (middle, high)
-    return high
+    return float(brentq(lambda distance: power(distance, **about) - 0.8, 0, 2, xtol=1e-5))
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def table(evidence, dataset, test, values) -> Reading | None:
         unit = "points off the report's"
         found.append(estimate(entry["what"], effect, *ends, unit=unit, terms=terms))
     shown = composite(found)
-    lacks = lacks_of(test, values["rules"], Effect(0, 0, (), 1, shown.n_trainings), [None])
+    lacks = lacks_of(test, values["rules"], shown.n_trainings, [None])
     sizes = {e for e in [plain.parameters.get("epsilon")] if e is not None}
     at = "".join(f"; ε = {e:g}" for e in sizes)
     return Reading(says + at, (shown,), lacks)
@@ -109,11 +109,16 @@ def lost_to_fgsm(evidence, dataset, test, values) -> Reading | None:
         )  # fmt: skip
         if made is None:
             return {}
-        clean = made.last + made.matrix
-        right = [[one for one in sums if one[0] > 0] for sums in made.terms]
+        alike = [e for e in made.at if made.at[e].shape == made.matrix.shape]
         return {
-            e: (relative(made.at[e], clean), {"sums": made.terms_at[e], "right": right})
-            for e in made.at
+            e: (
+                relative(made.at[e], made.last_at[e] + made.at[e]),
+                {
+                    "sums": made.terms_at[e],
+                    "right": [[one for one in sums if one[0] > 0] for sums in made.terms_at[e]],
+                },
+            )
+            for e in alike
         }
 
     grids = _grids(evidence, shares, test["by_size"])
@@ -141,11 +146,7 @@ def lost_to_fgsm(evidence, dataset, test, values) -> Reading | None:
     says = f"share of the right answers that FGSM takes: {told}; {network_of(evidence, largest)}; "
     says += f"ε = {', '.join(f'{e:g}' for e in counts)}"
     shown = composite(found)
-    return Reading(says, (shown,), lacks_of(test, rules, _count(shown), counts))
-
-
-def _count(shown: Estimate) -> Effect:
-    return Effect(shown.value, shown.value, (), shown.n_images, shown.n_trainings)
+    return Reading(says, (shown,), lacks_of(test, rules, shown.n_trainings, counts))
 
 
 def _apart(one: Mapping, other: Mapping, spread, epsilons) -> Effect:
@@ -189,7 +190,7 @@ def similarity(evidence, dataset, test, values) -> Reading | None:
     at = f"ε = {', '.join(f'{e:g}' for e in epsilons)}"
     says = f"mean SSIM of FGSM images: {told} (1: no difference); {network_of(evidence, dataset)}; {at}"
     shown = composite(steps)
-    return Reading(says, (shown,), lacks_of(test, values["rules"], _count(shown), epsilons))
+    return Reading(says, (shown,), lacks_of(test, values["rules"], shown.n_trainings, epsilons))
 
 
 def smaller_norm(evidence, dataset, test, values) -> Reading | None:
@@ -201,6 +202,7 @@ def smaller_norm(evidence, dataset, test, values) -> Reading | None:
     if None in both or len(both[0].arrays["l2"]) < 2:
         return None
     bim, fgsm = (r.arrays["l2"] for r in both)
+    bim, fgsm = bim[fgsm > 0], fgsm[fgsm > 0]  # where there is no gradient, neither moves
     most, parts = 1 - values["matters"] / 100, []
     swept = [
         {
@@ -221,11 +223,11 @@ def smaller_norm(evidence, dataset, test, values) -> Reading | None:
         "mean share", sample(bim / fgsm), None, most, unit=unit, parts=parts, terms=terms
     )
     says = f"this one model; ratio of the means at ε = {', '.join(f'{e:g}' for e in epsilons)}"
-    return Reading(says, (shown,), lacks_of(test, values["rules"], _count(shown), epsilons))
+    return Reading(says, (shown,), lacks_of(test, values["rules"], shown.n_trainings, epsilons))
 
 
 def extrapolated(evidence, dataset, test, values) -> Reading | None:
-    """Members without end minus ten: a + b / m fitted to 2 to 20, if that foretells 20 from 2 to 10."""
+    """A hundred members minus ten: a + b / m fitted to 2 to 20, if that foretells 20 from 2 to 10."""
     found, tests = [], []
     for row in test["each"] if values["most_members"] else []:
         with suppress(Missing):
@@ -257,7 +259,7 @@ def extrapolated(evidence, dataset, test, values) -> Reading | None:
             f"{values['most_members']} to within {values['matters']:g} points"
         ))  # fmt: skip
     shown = composite(found)
-    lacks = lacks_of(test, values["rules"], _count(shown), [None])
+    lacks = lacks_of(test, values["rules"], shown.n_trainings, [None])
     return Reading(says, (shown,), lacks)
 
 

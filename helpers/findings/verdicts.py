@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from scipy.stats import norm
+
 from helpers.evaluation.effects import ALPHA, Effect, both_ways, holm
 from helpers.evaluation.record import Record
 from helpers.evaluation.statistics import Difference, independent_difference, paired_difference
@@ -42,7 +44,7 @@ class Estimate:
     n_images, n_trainings
         What it rests on.
     parts
-        The same at each ε of its range, and of what it is the mean of.
+        The same at each ε of its range.
     rows
         The numbers that it stands for, if these must all be as the claim has it.
     terms
@@ -78,17 +80,23 @@ class Estimate:
         under = self.least is not None and self.high < self.least
         return FAILS if under or (self.most is not None and self.low > self.most) else UNDECIDED
 
-    @property
-    def turned(self) -> bool:
-        """Whether the whole interval lies where the claim says the opposite."""
+    def turned(self, among: int = 1) -> bool:
+        """Whether the whole interval lies where the claim says the opposite.
+
+        Of one among several intervals, it is the wider one that allows for their number (Bonferroni).
+        """
+        middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
+        half *= norm.isf(ALPHA / 2 / among) / norm.isf(ALPHA / 2)
+        low, high = middle - half, middle + half
         if self.least is not None and self.most is not None:
-            return self.verdict == FAILS
-        return self.high < min(0, self.least) if self.most is None else self.low > max(0, self.most)
+            return high < self.least or low > self.most
+        return high < min(0, self.least) if self.most is None else low > max(0, self.most)
 
     @property
-    def at(self) -> tuple[Estimate, ...]:
-        """The same at each ε, of itself and of the numbers that it stands for."""
-        return (*self.parts, *(part for row in self.rows for part in row.parts))
+    def reversed(self) -> tuple[Estimate, ...]:
+        """Where the opposite of the claim holds, of its ε and of those of what it stands for."""
+        own = (part for part in self.parts if part.turned(len(self.parts)))
+        return (*own, *(part for row in self.rows for part in row.reversed))
 
     @property
     def told(self) -> dict[str, Any]:
@@ -164,7 +172,7 @@ class Reading:
     @property
     def reversed_at(self) -> list[str]:
         """At which ε the opposite of the claim holds."""
-        return [part.label for e in self.estimates for part in e.at if part.turned]
+        return [part.label for e in self.estimates for part in e.reversed]
 
 
 @dataclass(frozen=True)
@@ -177,15 +185,11 @@ class Part:
 
     @property
     def verdict(self) -> str:
-        """All readings, or one of them only."""
+        """All readings; one of them only, where another fails; else it is open."""
         found = {r.verdict for r in self.readings} - {ABSENT}
-        if not found:
-            return ABSENT
-        if found <= {HOLDS, PARTLY}:
-            return HOLDS if found == {HOLDS} else PARTLY
-        if found & {HOLDS, PARTLY}:
-            return PARTLY
-        return FAILS if found == {FAILS} else UNDECIDED
+        if len(found) < 2:
+            return next(iter(found), ABSENT)
+        return PARTLY if found & {HOLDS, PARTLY} and found & {PARTLY, FAILS} else UNDECIDED
 
     @property
     def decisive(self) -> Reading | None:

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
+from scipy.stats import norm
 
+from helpers.evaluation.effects import ALPHA
 from helpers.figures.verdict_tables import SIGNS, places_shown
 from helpers.findings.headlines import title_of
 from helpers.findings.verdicts import (
@@ -24,7 +26,6 @@ from helpers.findings.verdicts import (
 from helpers.report import drawings
 
 HERE = re.compile(r" \(here [^)]*\)")  # what a run has of what a comparison needs
-AT_ONE = re.compile(r"(^|, )ε = ")  # in the label of a number at one ε
 MANY = 100  # times as many images: beyond, none will have them
 
 
@@ -80,7 +81,7 @@ class Card:
         """Say in a sentence or two what the verdict means, and which number shows it most."""
         if self.verdict.verdict == ABSENT:
             return _absent(self.verdict.parts)
-        missing = [r.lacks for p in self.verdict.parts for r in p.readings if r.lacks]
+        missing = _lacking(self.verdict)
         if missing and self.verdict.verdict == UNDECIDED:
             return f"Too little was run: it takes {missing[0]}."
         return f"{self.verdict.meaning} {self._telling()}".strip()
@@ -101,11 +102,8 @@ class Card:
         """Say what would decide the claim; empty where it is decided."""
         if self.verdict.verdict not in (UNDECIDED, ABSENT):
             return ""
-        missing = {r.lacks for p in self.verdict.parts for r in p.readings if r.lacks}
-        factors = [
-            f for *_, e in self.rows if e.verdict == UNDECIDED and (f := _factor(e)) is not None
-        ]
-        if missing or not factors:
+        factors = [_factor(e) for *_, e in self.rows if e.verdict == UNDECIDED]
+        if _lacking(self.verdict) or not factors:
             return self.claim.decided_by
         if max(factors) > MANY:
             return f"Hardly anything: a difference lies too near the bound. {self.claim.decided_by}"
@@ -161,9 +159,7 @@ def _numbers(reading: Reading) -> list[tuple[str, Estimate]]:
         # What a single mean is of stands in the criterion.
         name = "" if len(reading.estimates) == 1 and e.label.startswith("mean") else e.label
         found += [(row.label, row) for row in e.rows] or [(name, e)]
-        found += [
-            (p.label, p) for p in e.at if AT_ONE.search(p.label) and p.turned and not e.turned
-        ]
+        found += [(p.label, p) for p in e.reversed if not e.turned()]
     return found
 
 
@@ -187,10 +183,18 @@ def _off(e: Estimate) -> float:
     return abs(e.value - _bound(e))
 
 
-def _factor(e: Estimate) -> int | None:
-    """How many times as many images would bring the interval to one side of its bound."""
-    half, away = (e.high - e.low) / 2, _off(e)
-    return math.ceil((half / away) ** 2) if away > half / 1000 else MANY + 1
+def _factor(e: Estimate) -> int:
+    """How many times as much would decide it, corrected as it is for all comparisons."""
+    now = norm.isf(e.chance / 2)
+    if e.adjusted is None or now <= 0:
+        return MANY + 1
+    wanted = norm.isf(ALPHA / 2 * e.chance / e.adjusted)
+    return min(math.ceil((wanted / now) ** 2), MANY + 1)
+
+
+def _lacking(verdict: Verdict) -> list[str]:
+    """What was not run; what cannot be tested here lacks nothing that could be run."""
+    return [r.lacks for p in verdict.parts for r in p.readings if r.lacks and not r.absent]
 
 
 def _absent(parts: Sequence[Part]) -> str:
