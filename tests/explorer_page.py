@@ -54,9 +54,7 @@ def write_page(path: Path) -> Path:
         block("shapes", (4, 4, 3), original, original, [0.0, 0.2]),
     ]
     figures = [f'<figure class="explored">{gallery_of(b)}{as_script(b)}</figure>' for b in blocks]
-    found = explorer.collect(
-        [("03_attacks-digits", BeautifulSoup("".join(figures), "html.parser"))]
-    )
+    found = explorer.collect([BeautifulSoup("".join(figures), "html.parser")])
     loader = jinja2.FileSystemLoader(TEMPLATES)
     inside = jinja2.Environment(loader=loader, autoescape=True).get_template("explorer.html.j2")
     style, script = (

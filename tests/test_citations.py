@@ -89,8 +89,9 @@ def test_everything_that_the_notebooks_cite_is_listed():
                     assert found in known, (path.name, found)
 
 
-CHAPTER = """<h2 id="04_ensembles-{0}" data-original="Ensembles">4. Ensembles</h2>
-<h3 id="04_ensembles-{0}-Bagging">Bagging</h3>
+HEADINGS = """<h2 id="04_ensembles" data-original="Ensembles">4. Ensembles</h2>
+<h3 id="04_ensembles-Bagging">Bagging</h3>"""
+FIGURES = """
 <figure id="figure-04-ladder-{0}"><figcaption><b>Figure 04.3 ({0}).</b> A ladder.</figcaption></figure>
 <figure id="table-04-gains-more-{0}"><figcaption><b>Table 04.4 ({0}).</b> Gains.</figcaption></figure>
 <figure id="figure-7-{0}"><figcaption><b>Figure 7 ({0}).</b> Members.</figcaption></figure>"""
@@ -99,8 +100,8 @@ CHAPTER = """<h2 id="04_ensembles-{0}" data-original="Ensembles">4. Ensembles</h
 @pytest.mark.parametrize(
     ("dataset", "href", "expected"),
     [
-        ("shapes", "04_ensembles.ipynb", "#04_ensembles-shapes"),
-        (None, "04_ensembles.ipynb#Bagging", "#04_ensembles-digits-Bagging"),
+        ("shapes", "04_ensembles.ipynb", "#04_ensembles"),
+        (None, "04_ensembles.ipynb#Bagging", "#04_ensembles-Bagging"),
         (None, "04_ensembles#ladder", "#figure-04-ladder-digits"),
         ("shapes", "04_ensembles#ladder", "#figure-04-ladder-shapes"),
         ("shapes", "04_ensembles#figure-7", "#figure-7-shapes"),
@@ -112,15 +113,13 @@ CHAPTER = """<h2 id="04_ensembles-{0}" data-original="Ensembles">4. Ensembles</h
     ],
 )
 def test_places_lead_to_the_same_data_set_or_the_first(dataset, href, expected):
-    parts = [
-        (f"04_ensembles-{name}", name, BeautifulSoup(CHAPTER.format(name), "html.parser"))
-        for name in ("digits", "shapes")
-    ]
-    last = BeautifulSoup(f'<p><a href="{href}">there</a></p>', "html.parser")
-    parts.append(("09_findings", dataset, last))
-    links.resolve(parts, partial=False, is_chapter={"04_ensembles"}.__contains__)
+    text = HEADINGS + "".join(map(FIGURES.format, ("digits", "shapes")))
+    first = BeautifulSoup(text, "html.parser")
+    panel = f' data-set="{dataset}"' if dataset else ""
+    last = BeautifulSoup(f'<div{panel}><a href="{href}">there</a></div>', "html.parser")
+    links.resolve([("04_ensembles", None, first), ("09_findings", None, last)], partial=False)
     assert last.a["href"] == expected
-    assert links.item_numbers(soup for _, _, soup in parts) == {
+    assert links.item_numbers([first, last]) == {
         "figure-04.3": ["figure-04-ladder-digits", "figure-04-ladder-shapes"],
         "table-04.4": ["table-04-gains-more-digits", "table-04-gains-more-shapes"],
     }

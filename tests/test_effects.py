@@ -5,7 +5,6 @@ import pytest
 from scipy.stats import norm, ttest_1samp
 
 from helpers.evaluation.effects import both_ways, crossed, holm, power, sample
-from helpers.evaluation.statistics import paired_difference
 
 
 def drawn(generator, *, truth=0.1, n_trainings=3, n_images=400, spread=0.03):
@@ -14,15 +13,6 @@ def drawn(generator, *, truth=0.1, n_trainings=3, n_images=400, spread=0.03):
     u = generator.random(n_images)
     b = u < 0.6
     return np.array([(u < 0.6 + shift).astype(float) - b for shift in of_training])
-
-
-def test_one_training_gives_the_interval_of_agresti_and_min():
-    a, b = np.random.default_rng(0).random((2, 300)) < [[0.7], [0.6]]
-    found, known = crossed(a.astype(float) - b), paired_difference(a, b)
-    assert (found.value, found.low, found.high) == pytest.approx(
-        (known.value, known.low, known.high)
-    )
-    assert (found.n_trainings, found.n_images) == (1, 300)
 
 
 def test_where_only_trainings_differ_the_interval_is_students():

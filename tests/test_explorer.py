@@ -125,7 +125,7 @@ def figure(data):
 
 def test_the_page_keeps_each_image_once_and_a_link_in_its_place(blocks):
     soups = [BeautifulSoup(figure(data), "html.parser") for data in blocks]
-    found = explorer.collect(zip("ab", soups, strict=True))
+    found = explorer.collect(soups)
     (data,) = json.loads(found.data)
     assert len(found.galleries) == 1
     assert list(data["seen"]) == ["original model", "ensemble of 2"]
@@ -140,7 +140,7 @@ def test_the_page_keeps_each_image_once_and_a_link_in_its_place(blocks):
 def test_other_images_of_the_same_data_stand_apart(blocks):
     other = blocks[1] | {"images": blocks[1]["images"][:-1]}
     soup = BeautifulSoup(figure(blocks[0]) + figure(other), "html.parser")
-    found = json.loads(explorer.collect([("a", soup)]).data)
+    found = json.loads(explorer.collect([soup]).data)
     assert [data["label"] for data in found] == [
         blocks[0]["label"],
         f"{blocks[0]['label']}, other images",
@@ -148,7 +148,7 @@ def test_other_images_of_the_same_data_stand_apart(blocks):
 
 
 def test_a_page_without_such_images_has_no_explorer():
-    assert explorer.collect([("a", BeautifulSoup("<p>Text.</p>", "html.parser"))]) is None
+    assert explorer.collect([BeautifulSoup("<p>Text.</p>", "html.parser")]) is None
 
 
 def test_too_much_for_the_page_is_found():

@@ -8,16 +8,14 @@ from helpers.evaluation.statistics import (
     independent_difference,
     mcnemar,
     paired_difference,
-    sign_test,
     wilson,
 )
 
 
-def test_wilson_and_the_sign_test_are_scipys():
+def test_wilson_is_scipys():
     for k, n in ((0, 1), (1, 1), (0, 7), (3, 7), (199, 200), (500, 10_000)):
         expected = binomtest(k, n).proportion_ci(0.95, method="wilson")
         np.testing.assert_allclose(wilson(k, n), (expected.low, expected.high), rtol=1e-12)
-        assert sign_test(k, n - k) == pytest.approx(binomtest(k, n, 0.5).pvalue, rel=1e-9)
 
 
 def test_wilson_of_nothing_is_refused():
@@ -31,7 +29,7 @@ def test_mcnemar_is_the_exact_binomial_test_of_the_disagreements():
     # 2 or fewer of 12 at 1/2, both sides
     assert mcnemar(a, b) == pytest.approx(2 * (1 + 12 + 66) / 2**12)
     assert mcnemar(a, a) == 1.0
-    with pytest.raises(ValueError, match="same images"):
+    with pytest.raises(ValueError, match="broadcast"):  # other images
         mcnemar(a, b[:3])
 
 
@@ -46,7 +44,7 @@ def test_paired_difference_against_the_published_formula():
     assert found.high == pytest.approx(middle + 1.959964 * variance**0.5)
     same = paired_difference(a, a)
     assert same.low < same.value == 0 < same.high
-    with pytest.raises(ValueError, match="same images"):
+    with pytest.raises(ValueError, match="broadcast"):
         paired_difference(a, b[:3])
 
 

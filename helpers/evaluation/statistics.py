@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import binomtest
+
+from helpers.evaluation.effects import crossed
 
 Z = 1.959963984540054  # the 97.5 % quantile of the normal distribution
 
@@ -32,19 +35,9 @@ def accuracy_values(n_correct: int, n: int) -> dict[str, float]:
 
 def mcnemar(correct_a: np.ndarray, correct_b: np.ndarray) -> float:
     """Exact McNemar test: p-value for two classifiers being equally good on the same images."""
-    if correct_a.shape != correct_b.shape:
-        raise ValueError(
-            f"a paired test needs the same images: {correct_a.shape} and {correct_b.shape}"
-        )
-    only_a = int((correct_a & ~correct_b).sum())
-    only_b = int((~correct_a & correct_b).sum())
-    return sign_test(only_a, only_b)
-
-
-def sign_test(a: int, b: int) -> float:
-    """Exact two-sided p-value of `a` against `b` of ``a + b`` cases where both are as likely."""
-    tail = sum(math.comb(a + b, k) for k in range(min(a, b) + 1))
-    return min(1.0, 2 * tail / 2 ** (a + b))
+    only_a, only_b = (correct_a > correct_b).sum(), (correct_a < correct_b).sum()
+    apart = int(only_a + only_b)
+    return float(binomtest(int(only_a), apart).pvalue) if apart else 1.0
 
 
 @dataclass(frozen=True)
@@ -74,15 +67,8 @@ def paired_difference(correct_a: np.ndarray, correct_b: np.ndarray) -> Differenc
     correct_a, correct_b
         Correct answers, bool (n,), of the same images in the same order.
     """
-    mcnemar(correct_a, correct_b)  # same images?
-    only_a, only_b = float((correct_a & ~correct_b).sum()), float((~correct_a & correct_b).sum())
-    n = len(correct_a)
-    if not n:
-        raise ValueError("a difference needs at least one image")
-    middle = (only_a - only_b) / (n + 2)
-    reach = Z * np.sqrt((only_a + only_b + 1) / (n + 2) - middle**2) / np.sqrt(n + 2)
-    low, high = max(middle - reach, -1.0), min(middle + reach, 1.0)
-    return Difference((only_a - only_b) / n, float(low), float(high))
+    found = crossed(correct_a.astype(np.float64) - correct_b)
+    return Difference(found.value, max(found.low, -1.0), min(found.high, 1.0))
 
 
 def independent_difference(n_correct_a: int, n_a: int, n_correct_b: int, n_b: int) -> Difference:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -37,25 +36,12 @@ def counterparts(entry: Mapping[str, Any], records: Sequence[Record] | Evidence)
     """Find the records of a reported quantity, on the report's data set or its stand-in.
 
     The size of a data set has none on a stand-in, which is meant to be smaller.
-
-    Of retraining there may be four for each data set: with examples made each epoch or each batch,
-    tested on images made on the retrained model or on the original one.
     """
     evidence = records if isinstance(records, Evidence) else Evidence(records)
-    match, found = entry["match"], []
-    ways = [{}]
-    if match.get("of", {}).get("retrained_on"):
-        sources = [None] if match["under"] == "none" else [ITSELF, ORIGINAL]
-        ways = [
-            {"of": match["of"] | {"regenerate": when}, "made_on": source}
-            for source, when in product(sources, ("epoch", "batch"))
-        ]
     standing = evidence.standing_for(entry["dataset"])
-    if match["quantity"] == "size":
+    if entry["match"]["quantity"] == "size":
         standing = [name for name in standing if name == entry["dataset"]]
-    for dataset, way in product(standing, ways):
-        found += evidence.find(**match | way, dataset=dataset)
-    return found
+    return [r for name in standing for r in evidence.find(**entry["match"], dataset=name)]
 
 
 def kept_first(records: Sequence[Record], attack: str, regenerate: str = "epoch") -> bool:
@@ -95,8 +81,8 @@ def findings_table(reported: Sequence[dict[str, Any]], records: Sequence[Record]
     Returns
     -------
     frame
-        Columns Where, What, Reported, Measured, 95 % interval, Difference, Data. Accuracies are in
-        percent; a reported range differs by its distance from the measured number.
+        Columns Where, What, Reported, Measured, Difference, Data. A reported range differs by its
+        distance from the measured number.
     """
     evidence = Evidence(records)
     return pd.DataFrame(
@@ -156,30 +142,20 @@ def _row(entry: dict[str, Any], record: Record | None) -> dict[str, Any]:
         "What": entry["what"],
         "Reported": f"{said[0]} to {said[1]}" if isinstance(said, list) else _plain(said),
         "Measured": None,
-        "95 % interval": None,
         "Difference": None,
         "Data": None,
     }
     value = None if record is None else record.values.get(entry["value"])
     if value is None:
         return row
-    percent = record.quantity == "accuracy"
-    value = 100 * value if percent else value
     low, high = said if isinstance(said, list) else (said, said)
     difference = value - high if value > high else min(value - low, 0)
-    row |= {
-        "Measured": rounded(value, 2)
-        if percent or entry["value"].startswith("gain_")
-        else _plain(value),
-        "Difference": _plain(round(difference, 2 if percent else 4), sign=True),
-        "Data": record.dataset
-        + (", per batch" if getattr(record.model, "regenerate", "") == "batch" else "")
-        + (", made on the original" if ORIGINAL == record.made_on != record.model else ""),
+    gain = entry["value"].startswith("gain_")
+    return row | {
+        "Measured": rounded(value, 2) if gain else _plain(value),
+        "Difference": _plain(round(difference, 4), sign=True),
+        "Data": record.dataset,
     }
-    if percent:
-        low, high = (rounded(100 * record.values[end], 2) for end in ("low", "high"))
-        row["95 % interval"] = f"[{low}, {high}]"
-    return row
 
 
 def _plain(number: float, sign: bool = False) -> str:

@@ -23,7 +23,6 @@ from helpers.report.stamps import FINDINGS, NO_RESULT
 from helpers.vocabulary import VOCABULARY
 
 HERE = Path(__file__).parent
-HEADING = links.HEADING
 HIDDEN = {*NO_RESULT, "dataset"}  # parameters that the page does not show
 MIME_TYPES = [
     "text/html",
@@ -146,39 +145,16 @@ def _values(name: str, runs: Sequence[Run]) -> str:
     return "; ".join(f"{value or '–'} ({', '.join(of)})" for value, of in named.items())
 
 
-def _dress_table(soup: BeautifulSoup, table: Any, label: str) -> None:
-    """Give a table header scopes, and a scrolling box of its own."""
-    for name in ("border", "style", "width"):
-        del table[name]
-    for cell in table.find_all("th"):
-        if not cell.get("scope"):
-            in_body = cell.find_parent("tbody") is not None
-            cell["scope"] = "row" if in_body or not cell.find_parent("thead") else "col"
-    rows = [row.find_all(["td", "th"], recursive=False) for row in table.find_all("tr")]
-    if max(map(len, rows), default=0) > WIDE and len(rows) > WIDE:
-        table["class"] = [*table.get("class", []), "wide"]
-    box = soup.new_tag(
-        "div",
-        attrs={
-            "class": "scroll",
-            "role": "group",
-            "tabindex": "0",
-            "aria-label": f"Table: {label}",
-        },
-    )
-    table.wrap(box)
-
-
 def dress(soup: BeautifulSoup) -> None:
-    """Bring the tables of a chapter into shape."""
-    for table in soup.find_all("table"):
-        if table.find_parent(class_="scroll"):
-            continue
-        figure = table.find_parent("figure")
-        name = figure.find(["b", "strong"]) if figure else None
-        folded = table.find_parent("details")
-        label = name or (folded and folded.summary) or table.find_previous(HEADING)
-        _dress_table(soup, table, label.get_text(" ", strip=True) if label else "data")
+    """Give each table of a chapter a box of its own to scroll in."""
+    for table in soup.select("figure table"):
+        rows = [row.find_all(["td", "th"]) for row in table.find_all("tr")]
+        if max(map(len, rows), default=0) > WIDE and len(rows) > WIDE:
+            table["class"] = [*table.get("class", []), "wide"]
+        name = table.find_parent("figure").b
+        label = f"Table: {name.get_text(' ', strip=True) if name else 'data'}"
+        about = {"class": "scroll", "role": "group", "tabindex": "0", "aria-label": label}
+        table.wrap(soup.new_tag("div", attrs=about))
 
 
 def number(chapter: str) -> int:
@@ -201,7 +177,7 @@ def read_chapter(run: Run, notebook: Path) -> Chapter:
     content.metadata.pop("widgets", None)
     fragment, _ = _exporter().from_notebook_node(content)
     soup = BeautifulSoup(fragment, "html.parser")
-    for style in soup.find_all("style"):  # pandas brings one with every table
+    for style in soup.find_all("style"):  # for JupyterLab; the page has its own
         style.decompose()
     return Chapter(run, soup)
 

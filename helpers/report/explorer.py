@@ -19,32 +19,32 @@ class Explorer:
     galleries: tuple[Markup, ...]
 
 
-def collect(chapters: Iterable[tuple[str, BeautifulSoup]]) -> Explorer | None:
+def collect(soups: Iterable[BeautifulSoup]) -> Explorer | None:
     """Take what ``Chapter.explore`` has shown out of the chapters; a link stays in its place.
 
     Of each data set one gallery stays, its first, and each image is kept once.
 
     Parameters
     ----------
-    chapters
-        Name and content of each; the content is changed.
+    soups
+        The chapters; what is taken is replaced in them.
 
     Returns
     -------
     explorer
         None where no chapter has anything for it.
     """
-    merged: dict[str, dict[str, Any]] = {}
+    merged: dict[tuple, dict[str, Any]] = {}
     galleries: dict[str, Markup] = {}
-    for _, soup in chapters:
+    for soup in soups:
         for figure in soup.select("figure.explored"):
             script = figure.select_one("script.explored")
             if script is None:
                 continue
             data = json.loads(script.get_text())
             script.decompose()
-            name = _place(merged, data)
-            galleries.setdefault(name, Markup(figure))
+            _place(merged, data)
+            galleries.setdefault(data["dataset"], Markup(figure))
             figure.replace_with(_link(soup))
     if not merged:
         return None
@@ -52,18 +52,14 @@ def collect(chapters: Iterable[tuple[str, BeautifulSoup]]) -> Explorer | None:
     return Explorer(Markup(text.replace("<", "\\u003c")), tuple(galleries.values()))
 
 
-def _place(merged: dict[str, dict[str, Any]], data: dict[str, Any]) -> str:
-    """Put a block to that of its data set, unless it shows other images; give the name it has there."""
-    name = data["dataset"]
-    there = merged.setdefault(name, data)
-    if there is data:
-        return name
-    if any(there[key] != data[key] for key in ("images", "clean", "classes")):
-        name = f"{name}, other images"
-        if name not in merged:
-            merged[name] = data | {"label": f"{data['label']}, other images"}
-            return name
-        there = merged[name]
+def _place(merged: dict[tuple, dict[str, Any]], data: dict[str, Any]) -> None:
+    """Put a block to that of its data set and images."""
+    about = data["dataset"], json.dumps([data["images"], data["clean"]])
+    if about not in merged:
+        others = any(dataset == data["dataset"] for dataset, _ in merged)
+        merged[about] = data | {"label": data["label"] + ", other images" * others}
+        return
+    there = merged[about]
     there["seen"] |= data["seen"]
     stored = {(s["attack"], s["made_on"]): s["stops"] for s in there["attacked"]}
     for series in data["attacked"]:
@@ -71,7 +67,6 @@ def _place(merged: dict[str, dict[str, Any]], data: dict[str, Any]) -> str:
             there["attacked"].append(series)
     answered = [_answered(series) for series in there["answers"]]
     there["answers"] += [s for s in data["answers"] if _answered(s) not in answered]
-    return name
 
 
 def _answered(series: dict[str, Any]) -> tuple[str, str, str]:

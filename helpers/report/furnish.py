@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,7 +20,7 @@ def furnish(soup: BeautifulSoup, folder: Path | None = None) -> None:
     soup
         A chapter.
     folder
-        The build's, where figures have their data as files; None: only tables have data.
+        The build's, where figures and tables have their data as files; None: no data.
     """
     for heading in soup.find_all(HEADING):
         if heading.get("id"):
@@ -34,8 +32,7 @@ def furnish(soup: BeautifulSoup, folder: Path | None = None) -> None:
         if caption is None:
             continue
         caption.append(_permalink(soup, figure["id"], "this item"))
-        data = _table_data(figure) or _figure_data(figure, folder)
-        if data:
+        if data := _data(figure, folder):
             link = soup.new_tag(
                 "a",
                 attrs={
@@ -59,23 +56,8 @@ def _permalink(soup: BeautifulSoup, target: str, what: str) -> Tag:
     return soup.new_tag("a", attrs=about)
 
 
-def _table_data(figure: Tag) -> str:
-    table = figure.find("table")
-    if table is None:
-        return ""
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    for row in table.find_all("tr"):
-        writer.writerow(map(_text, row.find_all(["th", "td"])))
-    return buffer.getvalue()
-
-
-def _text(cell: Tag) -> str:
-    """Write a cell in one line."""
-    parts = (part for part in cell.descendants if isinstance(part, str) or part.name == "br")
-    return " ".join("".join(part if isinstance(part, str) else "; " for part in parts).split())
-
-
-def _figure_data(figure: Tag, folder: Path | None) -> str:
-    file = folder / "figures" / f"{figure['id']}.csv" if folder else None
+def _data(figure: Tag, folder: Path | None) -> str:
+    """Read what a figure or table shows, from the file beside the page."""
+    kind = "tables" if figure["id"].startswith("table") else "figures"
+    file = folder / kind / f"{figure['id']}.csv" if folder else None
     return file.read_text(encoding="utf-8") if file is not None and file.is_file() else ""

@@ -8,6 +8,8 @@ from urllib.parse import unquote
 
 from bs4 import BeautifulSoup, Tag
 
+from helpers.vocabulary import CHAPTERS
+
 HEADING = re.compile(r"^h[1-6]$")
 NUMBER = re.compile(r"^\s*\d+(\.\d+)*[.:]?\s+")  # a number that the author wrote
 ITEM = re.compile(r"^(figure|table)-\d+")
@@ -58,11 +60,9 @@ def number_headings(soup: BeautifulSoup, slug: str, number: int | None):
     return title, sections
 
 
-def page_ids(parts: Iterable[tuple[str, str | None, BeautifulSoup]]) -> list[str]:
-    """List all ids of the page's chapters, their own first."""
-    parts = list(parts)
-    inside = [str(tag["id"]) for _, _, soup in parts for tag in soup.select("[id]")]
-    return [slug for slug, _, _ in parts] + inside
+def page_ids(soups: Iterable[BeautifulSoup]) -> list[str]:
+    """List all ids of the page's chapters."""
+    return [str(tag["id"]) for soup in soups for tag in soup.select("[id]")]
 
 
 def item_numbers(soups: Iterable[BeautifulSoup]) -> dict[str, list[str]]:
@@ -100,17 +100,9 @@ def _part(part: str, slug: str, dataset: str | None, ids: Sequence[str]) -> str 
         return f"{slug}-{part}"
     if ITEM.match(part):
         return find_item(part, dataset, ids)
-    keys = (part,) if part.isdigit() else (f"{slug[:2]}-{part}",)
-    found = (
-        find_item(f"{kind}-{key}", dataset, ids) for key in keys for kind in ("figure", "table")
-    )
+    key = part if part.isdigit() else f"{slug[:2]}-{part}"
+    found = (find_item(f"{kind}-{key}", dataset, ids) for kind in ("figure", "table"))
     return next(filter(None, found), None)
-
-
-def _chapter(chapter: str, dataset: str | None, slugs: Sequence[str]) -> str | None:
-    """Find a chapter: of the same data set, or the first there is."""
-    same = [slug for slug in slugs if slug in (chapter, f"{chapter}-{dataset}")]
-    return next(iter(same + [s for s in slugs if s.startswith(f"{chapter}-")]), None)
 
 
 def link_words(
@@ -148,7 +140,6 @@ def resolve(
     parts: Iterable[tuple[str, str | None, BeautifulSoup]],
     *,
     partial: bool,
-    is_chapter: Callable[[str], bool],
 ) -> None:
     """Point the links inside of each chapter to where their targets are on the page.
 
@@ -159,11 +150,9 @@ def resolve(
     partial
         Whether chapters are missing from the page: links to what they would hold become plain
         text. On a whole page such a link stays, and is found by the check.
-    is_chapter
-        Tells whether a name is a chapter's.
     """
     parts = list(parts)
-    slugs, ids = [slug for slug, _, _ in parts], page_ids(parts)
+    slugs, ids = [slug for slug, _, _ in parts], page_ids(soup for _, _, soup in parts)
     for slug, usual, soup in parts:
         title = soup.select_one("[data-original]")
         own = title.attrs.pop("data-original") if title is not None else None
@@ -177,8 +166,8 @@ def resolve(
                 found = slug if name == own else _part(name, slug, dataset, ids)
                 missing = found is None and bool(ITEM.match(name))
                 found = found or (name if name in ids else None)
-            elif place and is_chapter(place[1]):
-                found = _chapter(place[1], dataset, slugs)
+            elif place and place[1] in CHAPTERS:
+                found = place[1] if place[1] in slugs else None
                 if found and place[2]:
                     found = _part(unquote(place[2]), found, dataset, ids)
                 missing = found is None

@@ -7,7 +7,8 @@ from itertools import count, zip_longest
 
 from bs4 import BeautifulSoup, Tag
 
-from helpers.report.chapters import HEADING, Chapter
+from helpers.report.chapters import Chapter
+from helpers.report.links import HEADING
 from helpers.report.stamps import FINDINGS
 from helpers.vocabulary import CHAPTERS
 

@@ -88,7 +88,7 @@ def _order(identity: str) -> tuple[bool, str, int]:
 
 def _references(chapters: Sequence[Chapter], claims: Sequence[str]) -> list[dict[str, str | None]]:
     """Link figures, tables, claims and cited works by their names; lists the works that are cited."""
-    ids = [*links.page_ids(_parts(chapters)), *claims]
+    ids = [*links.page_ids(chapter.soup for chapter in chapters), *claims]
     known, cited = citations.read_references(), {REPORT}
     numbers = links.item_numbers(chapter.soup for chapter in chapters)
     for chapter in chapters:
@@ -200,7 +200,7 @@ def build_page(
         The build's; the data of its figures become part of the page.
     """
     environment = _environment()
-    explored = explorer.collect((part.slug, part.soup) for part in parts)
+    explored = explorer.collect(part.soup for part in parts)
     first = front(records, judge_all(records), manifest)
     chapters = merge(parts)
     if FINDINGS not in {chapter.run.chapter for chapter in chapters}:
@@ -215,7 +215,6 @@ def build_page(
         partial=bool(absent)
         or any(chapter.failed for chapter in chapters)
         or {chapter.run.chapter for chapter in chapters} < set(CHAPTERS),
-        is_chapter=CHAPTERS.__contains__,
     )
     terms = glossary.read_glossary()
     glossary.link_terms([chapter.soup for chapter in chapters], terms)
