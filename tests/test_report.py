@@ -193,6 +193,9 @@ def test_a_short_peak_of_memory_is_not_missed():
         watch.look()
         process.communicate(b"\n")
     assert 280 < watch.mebibytes() < 400
+    dead = MemoryWatch(2**22 + 1)
+    dead.look()
+    assert dead.mebibytes() == 0
 
 
 @pytest.mark.slow

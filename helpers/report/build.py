@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, TextIO
 
 from helpers.files import write_atomically
+from helpers.parameters import ParameterError
 from helpers.profiles import Run
 from helpers.report import manifest, running, stamps
 from helpers.report.kernel import ChapterFailed, split_off
@@ -200,6 +201,9 @@ def build(job: Job, stream: TextIO) -> int:
             _close(job, record, "interrupted", write)
             stream.write("\nInterrupted. Finished chapters are kept: the same command goes on.\n")
             return 128 + getattr(error, "number", signal.SIGINT)
+        except ParameterError:  # a data set that may no longer be read
+            _close(job, record, "failed", write)
+            raise
         except OSError as error:
             _close(job, record, "failed", write)
             stream.write(_stopped_text(job, error))

@@ -80,14 +80,15 @@ class MemoryWatch(threading.Thread):
 
     def __init__(self, pid: int):
         super().__init__(daemon=True)
-        self.process, self.peak = psutil.Process(pid), 0
+        self.pid, self.peak = pid, 0
         self._ended = threading.Event()
         self.least_available = psutil.virtual_memory().available
 
     def look(self) -> None:
         self.least_available = min(self.least_available, psutil.virtual_memory().available)
         try:
-            family = [self.process, *self.process.children(recursive=True)]
+            kernel = psutil.Process(self.pid)  # which may have died at once
+            family = [kernel, *kernel.children(recursive=True)]
             total = sum(process.memory_info().rss for process in family)
         except psutil.Error:
             return
@@ -95,7 +96,7 @@ class MemoryWatch(threading.Thread):
 
     def _high_water_mark(self) -> int:
         try:
-            status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
+            status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
         except OSError:
             return 0
         found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
