@@ -42,9 +42,8 @@ def test_what_was_not_measured_is_none():
     assert EVIDENCE.accuracy("mnist", ensemble(7)) is None
     assert EVIDENCE.accuracy("mnist", ORIGINAL, "square") is None
     assert EVIDENCE.accuracy("mnist", ORIGINAL, chapter="06_tiny_imagenet") is None
-    assert EVIDENCE.gap("mnist", {"of": ORIGINAL}, {"of": ensemble(7)}) is None
+    assert EVIDENCE.pair("mnist", {"of": ORIGINAL}, {"of": ensemble(7)}) is None
     assert Evidence([]).accuracy("mnist", ORIGINAL) is None
-    assert Evidence([]).frame.empty
 
 
 @pytest.mark.parametrize(
@@ -110,16 +109,6 @@ def test_a_pair_is_of_the_same_images_and_size():
     assert Evidence([bim, fgsm]).pair("mnist", questions[1], asked) is None
 
 
-def test_a_gap_is_paired_where_the_images_are_shared():
-    same = EVIDENCE.gap(
-        "mnist", {"of": retrained("bim")}, {"of": ORIGINAL, "chapter": "05_retraining"}
-    )
-    assert same.value == pytest.approx(0.05)
-    rows = [again(r, n=1000) if r.model == ORIGINAL else r for r in retraining()]
-    apart = Evidence(rows).gap("mnist", {"of": retrained("bim")}, {"of": ORIGINAL})
-    assert apart.high - apart.low > same.high - same.low
-
-
 def test_an_accuracy_is_gathered_at_every_epsilon_and_of_every_training():
     evidence = Gathered(several("mnist", ensemble(10), "bim", 0.5, ORIGINAL))
     asked = ("mnist", {"kind": "ensemble", "n_members": 10}, "bim")
@@ -148,12 +137,6 @@ def test_places_are_rows_of_the_tables():
     evidence = Gathered(rows)
     assert [evidence.place(r) for r in rows] == ["c/mnist/0", "c/cifar10/0", "c/mnist/1"]
     assert evidence.n_test("c", "mnist") == 2000
-
-
-def test_the_frame_has_a_row_for_each_record_and_a_column_for_each_field():
-    row = EVIDENCE.frame[EVIDENCE.frame["parameters.rung"].notna()].iloc[0]
-    assert len(EVIDENCE.frame) == len(EVIDENCE.records)
-    assert (row["model.n_members"], row["made_on.kind"], row["itself"]) == (10, None, False)
 
 
 def test_data_sets_stand_for_the_reports():

@@ -2,7 +2,7 @@
 
     evidence = Evidence(records)
     evidence.accuracy("mnist", {"kind": "ensemble", "n_members": 10}, "bim", made_on=ORIGINAL)
-    evidence.gap("mnist", {"of": ORIGINAL, "under": "fgsm"}, {"of": ORIGINAL, "under": "bim"})
+    evidence.pair("mnist", {"of": ORIGINAL, "under": "fgsm"}, {"of": ORIGINAL, "under": "bim"})
 
 A question with a name that nothing has (a field, a quantity, an attack, a chapter, a parameter) is an
 error, so that no renaming turns a finding into "not run". None means: not measured here.
@@ -12,20 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from functools import cached_property
 from itertools import product
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from helpers.attacks import ATTACKS
 from helpers.data import DATASETS
 from helpers.evaluation.model_id import FIELDS, ModelId
 from helpers.evaluation.record import SERIES, Record
-from helpers.evaluation.records import MODELS, PLACE
-from helpers.evaluation.statistics import Difference
-from helpers.findings.verdicts import gap, same_images
+from helpers.findings.verdicts import same_images
 from helpers.vocabulary import CHAPTERS, VOCABULARY
 
 # Quantities that findings ask for; `values` of each as the chapters record them.
@@ -54,38 +50,13 @@ class Evidence:
     ----------
     records
         Read with their arrays where differences are asked for.
-
-    Attributes
-    ----------
-    frame
-        A row for each record: chapter, dataset, quantity, attack, seed; the fields of its model and of
-        the model that the attack was made on (``model.kind``, ``made_on.kind`` ...), ``itself``
-        (whether these are the same), and its parameters (``parameters.epsilon`` ...).
     """
 
     def __init__(self, records: Iterable[Record]):
         self.records = list(records)
-        # Columns of the frame as arrays: findings ask hundreds of questions.
+        # What all records have of a name: findings ask hundreds of questions.
         self._columns: dict[str, np.ndarray] = {}
         self._absent: dict[str, np.ndarray] = {}
-
-    @cached_property
-    def frame(self) -> pd.DataFrame:
-        rows = []
-        for record in self.records:
-            row = {name: getattr(record, name) for name in PLACE}
-            for name in MODELS:
-                about = getattr(record, name)
-                row |= {f"{name}.{field}": getattr(about, field, None) for field in FIELDS}
-            row["itself"] = record.made_on is not None and record.made_on == record.model
-            row |= {f"parameters.{name}": value for name, value in record.parameters.items()}
-            rows.append(row)
-        columns = [*PLACE, *(f"{m}.{f}" for m in MODELS for f in FIELDS), "itself"]
-        columns += [f"parameters.{name}" for name in PARAMETERS]
-        columns += [
-            name for name in dict.fromkeys(k for row in rows for k in row) if name not in columns
-        ]
-        return pd.DataFrame(rows, columns=columns, dtype=object)
 
     def without_own_models(self) -> Evidence:
         """Leave out what was measured on a user's own model: it says nothing about the report's."""
@@ -160,12 +131,13 @@ class Evidence:
 
     def _column(self, name: str) -> np.ndarray:
         if name not in self._columns:
-            self._columns[name] = self.frame[name].to_numpy(object)
+            values = (_read(record, name) for record in self.records)
+            self._columns[name] = np.fromiter(values, object, len(self.records))
         return self._columns[name]
 
     def _is_absent(self, name: str) -> np.ndarray:
         if name not in self._absent:
-            self._absent[name] = self.frame[name].isna().to_numpy(bool)
+            self._absent[name] = np.array([v is None for v in self._column(name)], bool)
         return self._absent[name]
 
     def one(self, quantity: str, **about: Any) -> Record | None:
@@ -251,16 +223,22 @@ class Evidence:
         fair = [(x, y) for x, y in both if _same_epsilon(x, y)]
         return max(fair, key=_fitting, default=None)
 
-    def gap(self, dataset: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> Difference | None:
-        """Accuracy of `a` minus that of `b`, paired where the images are shared; as :meth:`pair`."""
-        pair = self.pair(dataset, a, b)
-        return gap(*pair) if pair else None
-
     def standing_for(self, role: str) -> list[str]:
         """Name the data sets here that can stand for one of the report's: itself, then stand-ins."""
         there = {record.dataset for record in self.records} & DATASETS.keys()
         stand_ins = sorted(name for name in there if DATASETS[name].stands_in_for == role)
         return [*({role} & there), *stand_ins]
+
+
+def _read(record: Record, name: str) -> Any:
+    """Look up a name as questions have it: ``quantity``, ``model.kind``, ``itself``."""
+    if name == "itself":
+        return record.made_on is not None and record.made_on == record.model
+    group, dot, field = name.partition(".")
+    held = getattr(record, group)
+    if not dot:
+        return held
+    return held.get(field) if isinstance(held, Mapping) else getattr(held, field, None)
 
 
 def _known(kind: str, name: str, names: Iterable[str]) -> None:

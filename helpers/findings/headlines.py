@@ -122,7 +122,8 @@ def _story(evidence: Evidence, dataset: str, size: int) -> Story | None:
     retrained = max(filter(None, kept), key=lambda r: r.values["accuracy"], default=None)
     here, cost = {"chapter": HERE}, None
     if retrained is not None:
-        cost = evidence.gap(dataset, {"of": retrained.model} | here, {"of": ORIGINAL} | here)
+        pair = evidence.pair(dataset, {"of": retrained.model} | here, {"of": ORIGINAL} | here)
+        cost = gap(*pair) if pair else None
     epsilon = both[1].parameters["epsilon"]
     worst = evidence.accuracy(dataset, ensemble, ATTACK, rung=WORST_RUNG, epsilon=epsilon)
     floors = tuple(
