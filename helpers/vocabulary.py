@@ -72,7 +72,6 @@ Count = Annotated[int, Number, Field(ge=1)]
 CountOrNone = Annotated[int, Number, Field(ge=0)]
 Several = Annotated[int, Number, Field(ge=2)]
 Size = Annotated[float, Number, Field(gt=0, le=1)]
-Epsilon = Annotated[float, Number, Field(gt=0, le=1)]  # of pixels in [0, 1]
 SizeOrNone = Annotated[float, Number, Field(ge=0, le=1)]
 Side = Annotated[int, Number, Field(ge=75)]
 Share = Annotated[float, Number, Field(gt=0, lt=1)]
@@ -178,8 +177,8 @@ VOCABULARY = {
     "strong_n_test": _(Count, "7", "test images for PGD and AutoPGD at their strongest"),
     "strong_steps": _(Count, "7", "steps of that PGD; AutoPGD takes twice as many", 10_000),
     "strong_restarts": _(Count, "7", "its random starts", 1_000),
-    "epsilon": _(Epsilon, "3-8", "largest change of a pixel, of 1"),
-    "alpha": _(Epsilon, "3-8", "step of BIM and PGD, of 1; follows epsilon unless set"),
+    "epsilon": _(Size, "3-8", "largest change of a pixel, of 1"),
+    "alpha": _(Size, "3-8", "step of BIM and PGD, of 1; follows epsilon unless set"),
     "steps": _(Count, "3-8", "BIM's steps; PGD takes twice as many", 1_000),
     "epsilon_grid": _(Sizes, "3-7", "values of epsilon for the curves", 100),
     "lbfgs_n_test": _(Count, "3-6", "test images attacked by L-BFGS"),

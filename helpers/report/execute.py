@@ -151,8 +151,8 @@ def execute(
     log: Path,
     lock: Path,
     *,
-    on_cell: Callable[[int, int], None] = lambda number, total: None,
-    on_text: Callable[[str], None] = lambda text: None,
+    on_cell: Callable[[int, int], None],
+    on_text: Callable[[str], None],
 ) -> tuple[Any, float, int]:
     """Execute a notebook with other parameters.
 

@@ -19,9 +19,7 @@ NOT_IN = ("a", "b", "strong", "em", "code", "pre", "math", "h1", "h2", "h3", "h4
 
 def read_glossary() -> list[dict[str, Any]]:
     """Read the terms: ``term``, perhaps ``also`` (other words for it), and ``text``."""
-    if not FILE.is_file():
-        return []
-    return yaml.safe_load(FILE.read_text(encoding="utf-8")) or []
+    return yaml.safe_load(FILE.read_text(encoding="utf-8"))
 
 
 def identity(term: str) -> str:

@@ -51,7 +51,7 @@ class Lister(experiment.Experiment):
         super().__init__(parameters, data)
 
     def make(self, *wanted: Any) -> None:
-        super().make()
+        """Nothing is made."""
 
     def _piece(self, *arguments: Any, **more: Any) -> Piece:
         piece = super()._piece(*arguments, **more)

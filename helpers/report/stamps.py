@@ -29,7 +29,10 @@ FINDINGS = CHAPTERS[-1]  # reads the records of all other chapters
 JUDGING = ("05_retraining", FINDINGS)
 # Where things lie, and what may be dear, changes no result.
 NO_RESULT = (*FOLDERS, "allow_expensive")
-PACKAGES = ("tensorflow", "keras", "numpy", "matplotlib", "adversarial-robustness-toolbox")
+PACKAGES = (
+    "tensorflow", "keras", "numpy", "scipy", "pandas", "scikit-image", "matplotlib",
+    "adversarial-robustness-toolbox",
+)  # fmt: skip
 KEY = "report"  # in the executed notebook's metadata
 
 
