@@ -101,7 +101,7 @@ def _parts(claim: Claim, test: Mapping[str, Any], evidence: Gathered) -> Iterato
                 and not test.get("secondary")
                 and evidence.accuracies(dataset, ORIGINAL)
             ):
-                part = Part(dataset, (Reading("", lacks="measurements of it"),))
+                part = Part(dataset, (Reading("", lacks="a chapter that measures it"),))
             if part:
                 yield part
                 if dataset == role:
