@@ -501,7 +501,7 @@ def test_members_are_shared_out_beside_trainings_of_the_original():
     members = [
         r for k in range(1, 11) for r in each(BOTH, member(k), 0.6, member(k), seeds=1)
     ]  # fmt: skip
-    for seeds, lacks in ((5, ""), (1, "3 trainings or members (here 1)")):
+    for seeds, lacks in ((5, ""), (1, "3 trainings (here 1)")):
         original = each(BOTH, ORIGINAL, 0.4, seeds=seeds)
         reading = verdict("C3", about() + clean() + members + original).parts[0].readings[0]
         assert (reading.estimates[0].n_trainings, reading.lacks) == (seeds, lacks)

@@ -95,6 +95,7 @@ def test_a_card_says_why_and_is_not_long():
         lines = [card.claim.short, card.why, f"{card.claim.quote} {card.claim.where}"]
         assert sum(-(-len(text) // SCREEN) for text in lines) < 10, card.claim.name
         assert bool(card.decided_by) == (card.verdict.verdict in (UNDECIDED, ABSENT))
+        assert len({row[:2] for row in card.rows}) == len(card.rows), card.claim.name
 
 
 def test_intervals_name_every_estimate_and_its_range():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -59,11 +60,20 @@ class Card:
     @property
     def rows(self) -> list[tuple[str, str, Estimate]]:
         """Data set, label and number of what the verdict rests on."""
-        return [
-            (part.dataset, e.label, e)
+        found = [
+            (part.dataset, e.label, part.decisive.says, e)
             for part in self.verdict.parts
             if part.decisive
             for e in part.decisive.estimates
+        ]
+        named = Counter((dataset, label) for dataset, label, *_ in found)
+        return [  # what would be called the same says how it was compared
+            (
+                dataset,
+                f"{re.split('[;,]', says)[0]}, {label}" if named[dataset, label] > 1 else label,
+                e,
+            )
+            for dataset, label, says, e in found
         ]
 
     @property
