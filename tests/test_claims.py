@@ -508,6 +508,13 @@ def test_members_are_shared_out_beside_trainings_of_the_original():
         assert reading.estimates[0].value == pytest.approx(20, abs=0.5)
 
 
+def test_an_ensemble_trained_again_at_one_size_takes_no_size_from_its_members():
+    again = each(BOTH, ensemble(10), 0.5, epsilons=(0.1,))
+    again += each(BOTH, member(1), 0.5, epsilons=(0.1,))
+    reading = verdict("C1", single(0.0) + again).parts[0].readings[0]
+    assert (reading.estimates[0].n_trainings, reading.lacks) == (4, "")
+
+
 def test_a_size_with_too_few_trainings_does_not_count_as_one():
     more = {"epsilons": (0.2,), "seeds": 1, "sweep": "epsilon"}
     records = about() + clean()

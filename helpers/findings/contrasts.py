@@ -176,7 +176,7 @@ def _on(evidence, dataset, sides, found, rules, members) -> Contrast | None:
         return None
     of_cell = {epsilon: {*_draws(cell[0])} for epsilon, cell in cells.items()}
     # Beside models trained one by one, members are shared out: each of these is one training.
-    apart = members and all(_is_several(side) for cell, _ in cells.values() for side in cell)
+    apart = members and all(_is_several(side, True) for cell, _ in cells.values() for side in cell)
 
     def grouped(epsilons) -> list[list[Draw]]:
         groups: dict[Any, list[Draw]] = {}
@@ -277,26 +277,28 @@ def _draws(cell: Sequence[Mapping[Draw, Answer]]) -> Iterator[Draw]:
 
     An ensemble, or members, are several trainings by themselves: trained once, an ensemble stands
     beside each training of the other sides, and each of these has members of its own: none counts twice.
+    Of both the first seed counts; an ensemble without members beside it may have more.
     """
     members = sorted({k for side in cell for _, k in side if k} or {0})
-    varied = [side for side in cell if not _is_several(side)] or cell
+    varied = [side for side in cell if not _is_several(side, members != [0])] or cell
     seeds = sorted(set.intersection(*({seed for seed, _ in side} for side in varied)))
-    shared_out = len(varied) < len(cell) and any(k for side in cell for _, k in side)
+    shared_out = len(varied) < len(cell) and members != [0]
     for place, k in enumerate(members):
         of_member = [seeds[place % len(seeds)]] if shared_out and seeds else seeds
         yield from ((s, k) for s in of_member if all(_find(side, (s, k)) for side in cell))
 
 
-def _is_several(side: Mapping[Draw, Answer]) -> bool:
-    """Whether a side is several trainings by itself, made once."""
+def _is_several(side: Mapping[Draw, Answer], beside_members: bool) -> bool:
+    """Whether a side is several trainings by itself: members, or an ensemble that counts once."""
+    once = len({seed for seed, _ in side}) == 1
     team = all(answer.record.model.n_members >= TEAM for answer in side.values())
-    return len({seed for seed, _ in side}) == 1 and (team or all(k for _, k in side))
+    return all(k for _, k in side) or (team and (once or beside_members))
 
 
 def _find(side: Mapping[Draw, Answer], draw: Draw) -> Answer | None:
     seed, k = draw
-    if _is_several(side):
-        seed = next(iter(side))[0]
+    if _is_several(side, bool(k)):
+        seed = min(side)[0]
     return side.get((seed, k), side.get((seed, 0)))
 
 

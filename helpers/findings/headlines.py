@@ -195,23 +195,28 @@ def _share(record: Record) -> str:
 
 
 def _verdicts(verdicts: Sequence[Verdict]) -> str:
-    words = {HOLDS: "hold", PARTLY: "hold under one reading only", FAILS: "do not hold",
-             UNDECIDED: "are not decided by what was run", ABSENT: "cannot be tested here"}  # fmt: skip
-    counts = [(sum(v.verdict == name for v in verdicts), text) for name, text in words.items()]
-    told = ", ".join(f"{n} {text}" for n, text in counts if n)
+    words = {
+        HOLDS: ("holds", "hold"),
+        PARTLY: ("holds under one reading only", "hold under one reading only"),
+        FAILS: ("does not hold", "do not hold"),
+        UNDECIDED: ("is not decided by what was run", "are not decided by what was run"),
+        ABSENT: ("cannot be tested here",) * 2,
+    }
+    counts = {name: sum(v.verdict == name for v in verdicts) for name in words}
+    told = ", ".join(f"{n} {words[name][n > 1]}" for name, n in counts.items() if n)
     return f"Of the report's {len(verdicts)} claims, {told}."
 
 
 def _limits(evidence: Evidence, told: Sequence[Story]) -> Iterator[str]:
     """Say what the numbers do not say."""
     seeds = {r.model.training_seed for r in evidence.find("repeat")}
-    many = "once"
+    trained = "Each model was trained once"
     if len(seeds) > 1:
-        many = f"from up to {len(seeds)} seeds (the slowest once)"
+        trained = f"Models were trained from one to {len(seeds)} seeds"
     sizes = sorted({story.undefended.values["n"] for story in told})
     if sizes:
         images = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
-        yield f"Each model was trained {many} and tested on {images} images, by slow attacks on fewer."
+        yield f"{trained} and tested on {images} images, by slow attacks on fewer."
     yield "The report does not give its ε; ours is named with each number."
     checks = evidence.find("sanity")
     compared = sum(check.values["compared"] for check in checks)
