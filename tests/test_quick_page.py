@@ -1,5 +1,6 @@
 """The words of the quick page as readers get it: nothing twice, nothing empty, nothing endless."""
 
+import json
 from collections import Counter
 
 import pytest
@@ -29,6 +30,13 @@ def page(quick_build):
 
 def words(tag):
     return " ".join(tag.get_text(" ").split())
+
+
+def test_no_cell_ends_with_a_value_that_nobody_asked_for(quick_build):
+    for path in (quick_build[0] / "notebooks").glob("*.ipynb"):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            shown = [output["output_type"] for output in cell.get("outputs", ())]
+            assert "execute_result" not in shown, (path.name, "".join(cell["source"]))
 
 
 def test_no_paragraph_stands_twice(page):

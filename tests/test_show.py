@@ -160,6 +160,13 @@ def test_table_cells(shown):
     assert missing.span["aria-label"] == "no value"
 
 
+def test_a_column_of_words_and_numbers_is_one_of_words(shown):
+    frame = pd.DataFrame({"a": ["x", "y"], "b": ["64 filters", "0.5"], "c": ["–", "+1.5 [0, 3]"]})
+    show.show_table(frame, "4", caption="c")
+    kinds = [cell.get("class") for cell in soup(shown).find_all("td")]
+    assert kinds == [None, ["num"]] * 2
+
+
 def test_numbers_of_a_column_have_the_same_decimals(shown):
     show.show_table(pd.DataFrame({"a": ["x", "y"], "b": [98.36, 97.0]}), "4", caption="c")
     assert [cell.text for cell in soup(shown).find_all("td")] == ["98.36", "97.00"]

@@ -175,7 +175,7 @@ def show_table(
         raise ValueError(f"no column {unknown[0]!r} to format; there are {list(frame.columns)}")
     formats = {name: _decimals(frame[name]) for name in frame.select_dtypes(float)} | formats
     columns = [[_cell(value, formats.get(name)) for value in frame[name]] for name in frame.columns]
-    numeric = [any(NUMBER_LIKE.fullmatch(text) for text in column) for column in columns]
+    numeric = [_is_numeric(column) for column in columns]
     head = _row(map(html.escape, map(str, frame.columns)), numeric, ' scope="col"', "th")
     body = "".join(_row(cells, numeric) for cells in zip(*columns, strict=True))
     if _folder is not None:
@@ -242,13 +242,18 @@ def _decimals(column: pd.Series) -> str:
     return f".{max((len(text.partition('.')[2]) for text in texts), default=0)}f"
 
 
+def _is_numeric(column: Sequence[str]) -> bool:
+    """Whether all of a column's cells read as numbers, but for those that have none."""
+    texts = [text for text in column if text not in ("", "–", MISSING)]
+    return bool(texts) and all(map(NUMBER_LIKE.fullmatch, texts))
+
+
 def _row(
     cells: Iterable[str], numeric: Sequence[bool], scope: str = ' scope="row"', tag: str = "td"
 ) -> str:
-    """Write a row of cells; numbers of a column, and what has none, stand on the right."""
+    """Write a row of cells; columns of numbers stand on the right."""
     row = ""
-    for place, (text, column) in enumerate(zip(cells, numeric, strict=True)):
-        number = column and (tag == "th" or text == MISSING or NUMBER_LIKE.fullmatch(text))
+    for place, (text, number) in enumerate(zip(cells, numeric, strict=True)):
         name = tag if place else "th"
         kind = ' class="num"' if number else ""
         row += f"<{name}{scope if name == 'th' else ''}{kind}>{text}</{name}>"
