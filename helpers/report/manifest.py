@@ -104,11 +104,11 @@ def pieces(output: Output, run: Run) -> dict[str, Any] | None:
 
 def cost_of_pieces(folder: Path, manifest: Mapping[str, Any]) -> float:
     """Add up the seconds that the pieces of all runs took, one that several used once."""
-    found = {}
-    for run in manifest["runs"].values():
-        if run.get("pieces"):
-            with (folder / "records" / run["pieces"]["file"]).open(encoding="utf-8") as table:
-                found |= {row["name"]: float(row["seconds"] or 0) for row in csv.DictReader(table)}
+    named = [run["pieces"]["file"] for run in manifest["runs"].values() if run.get("pieces")]
+    files, found = [folder / "records" / name for name in named], {}
+    for file in filter(Path.is_file, files):  # one of a run that is outdated may be gone
+        with file.open(encoding="utf-8") as table:
+            found |= {row["name"]: float(row["seconds"] or 0) for row in csv.DictReader(table)}
     return sum(found.values())
 
 
