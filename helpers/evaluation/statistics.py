@@ -33,8 +33,16 @@ def accuracy_values(n_correct: int, n: int) -> dict[str, float]:
     return counts | {"accuracy": n_correct / n, "low": low, "high": high}
 
 
+def _refuse_other_images(correct_a: np.ndarray, correct_b: np.ndarray) -> None:
+    if correct_a.shape != correct_b.shape:
+        raise ValueError(
+            f"a paired test needs the same images: {correct_a.shape} and {correct_b.shape}"
+        )
+
+
 def mcnemar(correct_a: np.ndarray, correct_b: np.ndarray) -> float:
     """Exact McNemar test: p-value for two classifiers being equally good on the same images."""
+    _refuse_other_images(correct_a, correct_b)
     only_a, only_b = (correct_a > correct_b).sum(), (correct_a < correct_b).sum()
     apart = int(only_a + only_b)
     return float(binomtest(int(only_a), apart).pvalue) if apart else 1.0
@@ -67,6 +75,7 @@ def paired_difference(correct_a: np.ndarray, correct_b: np.ndarray) -> Differenc
     correct_a, correct_b
         Correct answers, bool (n,), of the same images in the same order.
     """
+    _refuse_other_images(correct_a, correct_b)
     found = crossed(correct_a.astype(np.float64) - correct_b)
     return Difference(found.value, max(found.low, -1.0), min(found.high, 1.0))
 

@@ -176,7 +176,7 @@ def show_table(
     formats = {name: _decimals(frame[name]) for name in frame.select_dtypes(float)} | formats
     columns = [[_cell(value, formats.get(name)) for value in frame[name]] for name in frame.columns]
     numeric = [_is_numeric(column) for column in columns]
-    head = _row(map(html.escape, map(str, frame.columns)), numeric, ' scope="col"', "th")
+    head = _row(map(html.escape, map(str, frame.columns)), numeric, head=True)
     body = "".join(_row(cells, numeric) for cells in zip(*columns, strict=True))
     if _folder is not None:
         plain = frame.map(_plain).to_csv(index=False)
@@ -248,15 +248,15 @@ def _is_numeric(column: Sequence[str]) -> bool:
     return bool(texts) and all(map(NUMBER_LIKE.fullmatch, texts))
 
 
-def _row(
-    cells: Iterable[str], numeric: Sequence[bool], scope: str = ' scope="row"', tag: str = "td"
-) -> str:
+def _row(cells: Iterable[str], numeric: Sequence[bool], *, head: bool = False) -> str:
     """Write a row of cells; columns of numbers stand on the right."""
     row = ""
     for place, (text, number) in enumerate(zip(cells, numeric, strict=True)):
-        name = tag if place else "th"
         kind = ' class="num"' if number else ""
-        row += f"<{name}{scope if name == 'th' else ''}{kind}>{text}</{name}>"
+        if head or not place:
+            row += f'<th scope="{"col" if head else "row"}"{kind}>{text}</th>'
+        else:
+            row += f"<td{kind}>{text}</td>"
     return f"<tr>{row}</tr>"
 
 

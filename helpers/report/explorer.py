@@ -35,7 +35,7 @@ def collect(soups: Iterable[BeautifulSoup]) -> Explorer | None:
         None where no chapter has anything for it.
     """
     merged: dict[tuple, dict[str, Any]] = {}
-    galleries: dict[str, Markup] = {}
+    galleries: dict[tuple, Markup] = {}
     for soup in soups:
         for figure in soup.select("figure.explored"):
             script = figure.select_one("script.explored")
@@ -43,8 +43,7 @@ def collect(soups: Iterable[BeautifulSoup]) -> Explorer | None:
                 continue
             data = json.loads(script.get_text())
             script.decompose()
-            _place(merged, data)
-            galleries.setdefault(data["dataset"], Markup(figure))
+            galleries.setdefault(_place(merged, data), Markup(figure))
             figure.replace_with(_link(soup))
     if not merged:
         return None
@@ -52,13 +51,13 @@ def collect(soups: Iterable[BeautifulSoup]) -> Explorer | None:
     return Explorer(Markup(text.replace("<", "\\u003c")), tuple(galleries.values()))
 
 
-def _place(merged: dict[tuple, dict[str, Any]], data: dict[str, Any]) -> None:
-    """Put a block to that of its data set and images."""
-    about = data["dataset"], json.dumps([data["images"], data["clean"]])
+def _place(merged: dict[tuple, dict[str, Any]], data: dict[str, Any]) -> tuple:
+    """Put a block to that of its data set and images; give the place that it has there."""
+    about = data["dataset"], json.dumps([data[key] for key in ("images", "clean", "classes")])
     if about not in merged:
         others = any(dataset == data["dataset"] for dataset, _ in merged)
         merged[about] = data | {"label": data["label"] + ", other images" * others}
-        return
+        return about
     there = merged[about]
     there["seen"] |= data["seen"]
     stored = {(s["attack"], s["made_on"]): s["stops"] for s in there["attacked"]}
@@ -67,6 +66,7 @@ def _place(merged: dict[tuple, dict[str, Any]], data: dict[str, Any]) -> None:
             there["attacked"].append(series)
     answered = [_answered(series) for series in there["answers"]]
     there["answers"] += [s for s in data["answers"] if _answered(s) not in answered]
+    return about
 
 
 def _answered(series: dict[str, Any]) -> tuple[str, str, str]:

@@ -25,8 +25,14 @@ from helpers.report.output import Output
 from helpers.vocabulary import CHAPTERS
 
 FINDINGS = CHAPTERS[-1]  # reads the records of all other chapters
-# These compare with what the report says, and judge by criteria: with files in data/.
-JUDGING = ("05_retraining", FINDINGS)
+# What chapters compare with what the report says, and judge by, beside their code.
+CRITERIA = {
+    "05_retraining": ("data/reported.yaml",),
+    FINDINGS: (
+        *(f"data/{name}.yaml" for name in ("claims", "reported", "slips", "literature")),
+        "profiles/standard.yaml",
+    ),
+}
 # Where things lie, and what may be dear, changes no result.
 NO_RESULT = (*FOLDERS, "allow_expensive")
 PACKAGES = (
@@ -136,9 +142,9 @@ def stamp(run: Run, output: Output, data_dir: Path, others: tuple[Run, ...]) -> 
         "oneDNN": _digest(onednn()),
         "data": _data(run, data_dir),
     }
-    if run.chapter in JUDGING:
-        files = [*(paths.PROJECT / "data").glob("*.yaml"), *paths.PROFILES.glob("standard.yaml")]
-        result["criteria"] = _digest({path.name: file_digest(path) for path in sorted(files)})
+    if names := CRITERIA.get(run.chapter):
+        files = filter(Path.is_file, (paths.PROJECT / name for name in names))
+        result["criteria"] = _digest({path.name: file_digest(path) for path in files})
     if run.chapter == FINDINGS:
         entries = {other: read(output, other.slug) for other in others}
         result["other chapters"] = _digest(
