@@ -12,7 +12,7 @@ from markupsafe import Markup
 from helpers.figures.explorer import as_script, gallery_of, packed
 from helpers.report import explorer
 from helpers.report.check import script_hash
-from helpers.report.stitch import TEMPLATES
+from helpers.report.stitch import STYLES, TEMPLATES
 
 
 def block(name, shape, model, made_on, stops):
@@ -59,7 +59,7 @@ def write_page(path: Path) -> Path:
     inside = jinja2.Environment(loader=loader, autoescape=True).get_template("explorer.html.j2")
     style, script = (
         "".join((TEMPLATES / name).read_text() for name in names)
-        for names in (("style.css", "explorer.css"), ("explorer.js",))
+        for names in ((*STYLES, "explorer.css"), ("explorer.js",))
     )
     path.write_text(
         f"""<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>T</title>

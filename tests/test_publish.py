@@ -1,7 +1,9 @@
 import json
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 from made_up_run import ORIGINAL, TINY, accuracy, bagging, ensemble, ladder, retraining
 
 from helpers import paths
@@ -78,23 +80,22 @@ def test_a_build_is_copied_and_its_results_stand_in_the_readme(build, readme, tm
         return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
 
     kept = {path for path in files(build) if path.suffix not in (".lock", ".ipynb")}
-    assert files(target) == kept
+    assert files(target) == kept | {Path("results.svg")}
     drawn = json.loads((target / "manifest.json").read_text())["drawn"]
     assert drawn == ["figures/figure-2.svg", "tables/table-1.csv"]
     text = readme.read_text()
     assert text.startswith("# Title\n\n")
     assert text.endswith("\n\nMore.\n")
     assert "former results" not in text
-    assert results(target) in text
-    for row in (
-        "| mnist | ensemble of 10 | 0.1 | 60.0 | 30.0 | 30.0 | – | 30.0 |",
-        "| mnist | ensemble of 10, attack on original | 0.1 | 60.0 | 60.0 | 60.0 | – | 60.0 |",
-        "| mnist | ensemble of 10, worst of its ladder | 0.1 | – | 25.0 | 25.0 | – | – |",
-        "| mnist | retrained on FGSM | 0.1 | 95.0 | 80.0 | – | – | – |",
-        "| tiny_imagenet | original | 0.02 | 50.0 | 12.5 | – | – | – |",
-        "| tiny_imagenet | ensemble, attack on original | 0.02 | – | 37.5 | – | – | – |",
-    ):
-        assert row in text
+    found, picture = results(target)
+    assert found in text
+    assert "An ensemble of 10 seems to keep 60.0 %" in found
+    assert 'results.svg" alt="MNIST, BIM with ε = 0.1: no defence 40.0 %' in found
+    assert (target / "results.svg").read_text() == picture
+    drawn = BeautifulSoup(picture, "html.parser")
+    assert [text.text for text in drawn.select("text.value")] == [
+        "MNIST, BIM with ε = 0.1", "40.0 %", "60.0 %", "30.0 %", "70.0 %",
+    ]  # fmt: skip
 
 
 def test_publishing_again_changes_nothing(build, readme, tmp_path):
@@ -136,5 +137,7 @@ def test_the_readmes_results_are_those_of_the_published_records():
     ]
     assert len(published) <= 1, "the README has room for the results of one build"
     text = (paths.PROJECT / "README.md").read_text(encoding="utf-8")
-    if published:
-        assert with_results(text, results(published[0])) == text
+    for folder in published:
+        found, picture = results(folder)
+        assert with_results(text, found) == text
+        assert (folder / "results.svg").read_text(encoding="utf-8") == picture

@@ -388,7 +388,7 @@ def test_everything_of_a_build_is_in_its_folder(built_once):
 
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
 def test_contrast_is_enough_in_both_themes(theme):
-    style = (PROJECT / "helpers" / "report" / "template" / "style.css").read_text()
+    style = (PROJECT / "helpers" / "report" / "template" / "colours.css").read_text()
     block = re.findall(r":root \{(.*?)\}", style, re.DOTALL)[theme]
     colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
     pairs = [

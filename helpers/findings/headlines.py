@@ -56,8 +56,9 @@ class Story:
         return title_of(self.dataset)
 
     @property
-    def epsilon(self) -> float:
-        return self.undefended.parameters["epsilon"]
+    def heading(self) -> str:
+        """Of the page's first chart."""
+        return f"{self.title}, {LABEL} with ε = {self.undefended.parameters['epsilon']:g}"
 
     @cached_property
     def falls(self) -> bool:
@@ -168,7 +169,7 @@ def _ensemble(story: Story) -> str:
     more = [f"{_share(story.worst)} by the worst way to attack it so"] if story.worst else []
     ways = _in_brackets(*more, _tried(story.floors[0]))
     return (
-        f"{story.title}, {LABEL} with ε = {story.epsilon:g}: without a defence "
+        f"{story.heading}: without a defence "
         f"{_share(story.undefended)} of the images are still classified correctly. "
         f"An ensemble of {story.size} seems to keep {_share(story.transferred)}, as long as the "
         f"attacker works on another model. Attacked itself, it keeps {_share(story.attacked)}{ways}."

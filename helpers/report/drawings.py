@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from textwrap import wrap
 
 from markupsafe import Markup
@@ -11,12 +12,14 @@ from helpers.evaluation.record import Record
 from helpers.findings.verdicts import Estimate, written
 from helpers.rounding import percent
 
+TEMPLATES = Path(__file__).parent / "template"
 # Widths are in percent of the drawing, so that text keeps its size on a phone.
 FULL = 82.0  # of an accuracy of 100 %; the number stands beside it
 LEFT, RIGHT = 42.0, 98.0  # of the field of an interval plot; labels stand left of it
 ROW, BAR = 46, 16
 LINE, MORE = 19, 13  # of a row, and of each further line of its label
 LONGEST = 22  # characters of a line of a label
+WIDE, EDGE, HEAD = 640, 16, 30  # of a file of drawings: its width, its margin, room for a heading
 NEAR = 12.0  # of the drawing's width: numbers of two bounds would touch
 
 
@@ -40,6 +43,25 @@ def bars(named: Sequence[tuple[str, Record]], title: str) -> Markup:
         )  # fmt: skip
     label = f"{title}: {'; '.join(said)}"
     return _svg(label, len(named) * ROW, Markup().join(drawn), "bars")
+
+
+def picture(charts: Sequence[tuple[str, Sequence[tuple[str, Record]]]]) -> str:
+    """Draw charts of bars, each under its heading, as an SVG file of its own."""
+    style = "".join(
+        (TEMPLATES / f"{name}.css").read_text("utf-8") for name in ("colours", "drawings")
+    )
+    drawn, top = [], EDGE
+    for title, named in charts:
+        drawn.append(
+            Markup(
+                '<text class="value" x="{}" y="{}">{}</text><svg x="{}" y="{}" width="{}">{}</svg>'
+            ).format(EDGE, top + 14, title, EDGE, top + HEAD, WIDE - 2 * EDGE, bars(named, title))
+        )
+        top += HEAD + len(named) * ROW + EDGE
+    return Markup(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="{}" height="{}" font-family="sans-serif">'
+        '<style>{}</style><rect width="100%" height="100%" fill="var(--page)"/>{}</svg>\n'
+    ).format(WIDE, top, Markup(style), Markup().join(drawn))
 
 
 def intervals(rows: Sequence[tuple[str, Estimate]]) -> Markup:

@@ -53,10 +53,7 @@ def front(
         Of the build.
     """
     told = headlines.stories(Evidence(records))
-    charts = []
-    for story in told:
-        about = f"{story.title}, {headlines.LABEL} with ε = {story.epsilon:g}"
-        charts.append((about, drawings.bars(story.bars, about)))
+    charts = [(story.heading, drawings.bars(story.bars, story.heading)) for story in told]
     status = {entry["name"]: entry["status"] for entry in manifest["datasets"]}
     return Front(
         title=headlines.title(told),

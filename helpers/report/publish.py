@@ -5,32 +5,26 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
 from pathlib import Path
 
 from helpers import paths
-from helpers.attacks import ATTACKS
-from helpers.evaluation.model_id import ORIGINAL, ModelId
-from helpers.evaluation.record import WORST_RUNG, Record
 from helpers.evaluation.records import read_records
 from helpers.files import remove_if_empty, write_atomically
 from helpers.findings.claims import judge_all
 from helpers.findings.evidence import Evidence
-from helpers.findings.headlines import headlines
-from helpers.findings.reported import kept_first
+from helpers.findings.headlines import headlines, stories
 from helpers.parameters import ParameterError
 from helpers.profiles import load_profile
+from helpers.report import drawings
 from helpers.report.manifest import run_entry
 from helpers.report.output import Output, read_manifest
 from helpers.report.owned import FILE, drawn, record_files
-from helpers.rounding import rounded
+from helpers.rounding import percent
 
 MOST_BYTES = 30_000_000
 BEGIN, END = "<!-- results: written by build_report.sh --publish -->", "<!-- end of results -->"
 DRAWN = "drawn"  # in a published manifest: the files of its figures and tables
-LARGE = "06_tiny_imagenet"
-COLUMNS = ("none", "fgsm", "bim", "pgd", "lbfgs")
+PICTURE = "results.svg"  # of a published build, for the README
 
 
 def publish(folder: Path, reports: Path | None = None, readme: Path | None = None) -> Path:
@@ -99,9 +93,9 @@ def publish(folder: Path, reports: Path | None = None, readme: Path | None = Non
     listed = {DRAWN: [name for name in shown if name.startswith(("figures/", "tables/"))]}
     write_atomically(part / "manifest.json", json.dumps(manifest | listed, indent=1) + "\n")
     readme = readme or paths.PROJECT / "README.md"
-    text = with_results(
-        readme.read_text(encoding="utf-8"), results(part)
-    )  # before anything is replaced
+    found, picture = results(part)
+    write_atomically(part / PICTURE, picture)
+    text = with_results(readme.read_text(encoding="utf-8"), found)  # before anything is replaced
     _remove(former)
     if target.exists():
         target.rename(former)
@@ -119,7 +113,7 @@ def _written(folder: Path) -> list[Path]:
     records = [folder / "records" / name for run in runs.values() for name in record_files(run)]
     if DRAWN in manifest:  # published: the notebooks stayed behind
         listed = [n for n in manifest[DRAWN] if re.fullmatch(rf"(?:figures|tables)/{FILE}", str(n))]
-        shown = [folder / name for name in listed]
+        shown = [folder / name for name in (*listed, PICTURE)]
     else:
         found = {path for slug in runs for path in drawn(output, output.notebook(slug))}
         shown = sorted(path for path in found if path.is_file())
@@ -147,81 +141,47 @@ def _remove(folder: Path) -> None:
         remove_if_empty(place)
 
 
-def with_results(text: str, table: str) -> str:
+def with_results(text: str, found: str) -> str:
     """Put the results between their marks in a text."""
     if BEGIN not in text or END not in text:
         raise ParameterError(f"the README has no place for the results: {BEGIN} ... {END}")
     return re.sub(
         f"{re.escape(BEGIN)}.*?{re.escape(END)}",
-        lambda _: f"{BEGIN}\n{table}{END}",
+        lambda _: f"{BEGIN}\n{found}{END}",
         text,
         flags=re.S,
     )
 
 
-def results(folder: Path) -> str:
-    """Write the README's results from the records of a published build, as Markdown."""
+def results(folder: Path) -> tuple[str, str]:
+    """Write the README's results from the records of a published build.
+
+    Returns
+    -------
+    text, picture
+        What was found and its limits, as Markdown; the page's first chart as an SVG file.
+    """
     records = read_records(folder)
     manifest = read_manifest(Output(folder))
+    charts = [(story.heading, story.bars) for story in stories(Evidence(records))]
+    place = f"reports/{manifest['profile']}"
+    said = "; ".join(
+        f"{heading}: " + ", ".join(f"{name} {percent(r.values['accuracy'])}" for name, r in bars)
+        for heading, bars in charts
+    )
     lines = [
         "",
         f"Profile `{manifest['profile']}`, revision {manifest['revision']}, {manifest['started'][:10]}; "
-        f"[page](reports/{manifest['profile']}/report.html).",
+        f"[page]({place}/report.html).",
         "",
-        *(f"* {getattr(text, 'striptags', lambda text=text: text)()}" for text in said(records)),
+        *(
+            f"* {getattr(sentence, 'striptags', lambda sentence=sentence: sentence)()}"
+            for sentence in headlines(records, judge_all(records))
+        ),
         "",
-        "Accuracy in percent; attacks made on the tested model unless said:",
+        "Images still classified correctly under attack, with 95 % intervals:",
         "",
-        *table(records),
+        f'<img src="{place}/{PICTURE}" alt="{said}">',
         "",
     ]
-    return "\n".join(lines) + "\n"
-
-
-def said(records: Sequence[Record]) -> list[str]:
-    """Say what came out, as the page's head does."""
-    return headlines(records, judge_all(records))
-
-
-def table(records: Sequence[Record]) -> list[str]:
-    """List how often each main model is right, under attacks made on itself and on the original."""
-    names = [ATTACKS[name].label if name != "none" else "clean" for name in COLUMNS]
-    lines = [f"| data | model | ε | {' | '.join(names)} |", "|---|---|---:|" + "---:|" * len(names)]
-    evidence = Evidence(records)
-    shown = evidence.find("bagging") + evidence.find("accuracy", chapter=LARGE)
-    for dataset in dict.fromkeys(record.dataset for record in shown):
-        lines += [_row(dataset, name, found) for name, found in _models(evidence, dataset)]
-    return lines
-
-
-def _models(evidence: Evidence, dataset: str) -> Iterator[tuple[str, dict[str, Record]]]:
-    """Find the accuracies of each row: of each model in one chapter, and so on the same images."""
-    bagging = evidence.one("bagging", dataset=dataset)
-    alone = {"chapter": "05_retraining" if bagging else LARGE}
-    here = {"chapter": "04_ensembles" if bagging else LARGE}
-    ensemble, size = {"kind": "ensemble"}, "ensemble"
-    if bagging:
-        ensemble["n_members"] = bagging.values["n_members"]
-        size = f"ensemble of {bagging.values['n_members']}"
-    rows = [
-        ("original", ORIGINAL, alone),
-        ("noise and subsampling", {"kind": "member", "member": 1}, alone),
-        (f"{size}, attack on original", ensemble, here | {"made_on": ORIGINAL}),
-        (size, ensemble, here),
-        (f"{size}, worst of its ladder", ensemble, {"rung": WORST_RUNG}),
-    ]
-    histories = evidence.find("history", dataset=dataset, **alone)
-    for when, attack in product(("epoch", "batch"), ("fgsm", "bim", "pgd")):
-        first = ", examples of the original" if kept_first(histories, attack, when) else ""
-        model = ModelId(kind="original", retrained_on=attack, regenerate=when)
-        rows.append((f"{model}{first}", model, alone))
-    for title, model, about in rows:
-        found = {a: evidence.accuracy(dataset, model, a, **about) for a in COLUMNS}
-        if any(found.values()):
-            yield title, {attack: record for attack, record in found.items() if record}
-
-
-def _row(dataset: str, title: str, found: Mapping[str, Record]) -> str:
-    sizes = sorted({r.parameters["epsilon"] for r in found.values() if "epsilon" in r.parameters})
-    cells = [rounded(100 * found[a].values["accuracy"]) if a in found else "–" for a in COLUMNS]
-    return f"| {dataset} | {title} | {', '.join(f'{e:g}' for e in sizes)} | {' | '.join(cells)} |"
+    return "\n".join(lines) + "\n", drawings.picture(charts)

@@ -20,7 +20,7 @@ from helpers.report import chapters as drawn
 from helpers.report import citations, explorer, glossary, links
 from helpers.report.chapters import Chapter
 from helpers.report.check import script_hash
-from helpers.report.drawings import written
+from helpers.report.drawings import TEMPLATES, written
 from helpers.report.front import UNVERIFIED, Front, front
 from helpers.report.furnish import furnish
 from helpers.report.manifest import cost_of_pieces
@@ -29,7 +29,7 @@ from helpers.report.progress import duration
 from helpers.report.stamps import FINDINGS
 from helpers.vocabulary import CHAPTERS
 
-TEMPLATES = Path(__file__).parent / "template"
+STYLES = ("colours.css", "drawings.css", "style.css")
 REPORT = "Harms et al. 2019"  # the page's head cites it
 NAME = "Adversarial examples: an executable report"
 
@@ -230,7 +230,7 @@ def build_page(
         unverified=UNVERIFIED,
         chapters=chapters,
         manifest=manifest,
-        style=Markup(_joined("style.css", *(["explorer.css"] if explored else []))),
+        style=Markup(_joined(*STYLES, *(["explorer.css"] if explored else []))),
         script=Markup(script),
         script_hash=script_hash(script),
         explorer=explored,
