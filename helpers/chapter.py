@@ -138,7 +138,7 @@ class Chapter:
 
     def figure(
         self,
-        figure: Figure,
+        figure: Figure | None,
         key: str,
         sentence: str,
         *,
@@ -152,7 +152,8 @@ class Chapter:
         Parameters
         ----------
         figure
-            A matplotlib figure.
+            A matplotlib figure. None shows nothing and keeps the number: those that follow have the same
+            on every data set.
         key
             The report's own number (``7``), or a short word for a figure that it does not have.
         sentence
@@ -173,6 +174,8 @@ class Chapter:
             If the key is none, or there is neither an alt text nor a record to make it from.
         """
         place = self._place("figure", key, dataset)
+        if figure is None:
+            return
         caption = words.caption(sentence, about, self._label(key, place["dataset"]))
         alt = alt or words.alt_text(figure, about)
         show.show_figure(figure, **place, caption=caption, alt=alt, kind=kind)
@@ -194,9 +197,11 @@ class Chapter:
         Parameters
         ----------
         frame, formats
-            As for :func:`helpers.figures.show.show_table`.
+            As for :func:`helpers.figures.show.show_table`; a frame without rows is not shown.
         """
         place = self._place("table", key, dataset)
+        if frame.empty:
+            return
         caption = words.caption(sentence, about, self._label(key, place["dataset"]))
         show.show_table(frame, **place, caption=caption, formats=formats)
 

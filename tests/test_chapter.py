@@ -106,6 +106,13 @@ def test_numbers_count_all_and_stay_when_a_cell_is_run_again(chapter, shown):
     assert [figure.b.text.split()[1] for figure in shown] == ["03.1", "4", "03.3", "03.1", "03.4"]
 
 
+def test_what_is_empty_keeps_its_number_and_is_not_shown(chapter, shown):
+    chapter.figure(None, "curves", "A figure.")
+    chapter.table(pd.DataFrame({"a": []}), "curves", "A table.")
+    chapter.table(pd.DataFrame({"a": [1]}), "sizes", "A table.")
+    assert [figure.b.text for figure in shown] == ["Table 03.3 (digits)."]
+
+
 def test_a_figure_gets_facts_and_alt_text_from_its_records(chapter, shown):
     groups = {"original model": [score(chapter)]}
     chapter.figure(figures.grouped_bars(groups), "bars", "Accuracy.", about=groups)
