@@ -6,8 +6,8 @@ from bs4 import BeautifulSoup
 from made_up_run import ORIGINAL, accuracy, bagging, retraining
 
 from helpers.evaluation.record import Record
-from helpers.findings.claims import judge_all
-from helpers.findings.verdicts import ABSENT, UNDECIDED, Estimate
+from helpers.findings.claims import judge_all, read_claims
+from helpers.findings.verdicts import ABSENT, UNDECIDED, Estimate, Part, Reading, Verdict
 from helpers.profiles import Run
 from helpers.report import drawings, glossary
 from helpers.report.cards import Card
@@ -96,6 +96,13 @@ def test_a_card_says_why_and_is_not_long():
         assert sum(-(-len(text) // SCREEN) for text in lines) < 10, card.claim.name
         assert bool(card.decided_by) == (card.verdict.verdict in (UNDECIDED, ABSENT))
         assert len({row[:2] for row in card.rows}) == len(card.rows), card.claim.name
+
+
+@pytest.mark.parametrize(("adjusted", "about"), [(0.4, "About 3"), (1.0, "At least 3")])
+def test_how_much_would_decide_a_claim_allows_for_the_correction(adjusted, about):
+    found = Estimate("FGSM", 4.0, -0.5, 8.5, inside=0.1, adjusted=adjusted)
+    verdict = Verdict(read_claims()[0], (Part("mnist", (Reading("it", (found,)),)),))
+    assert Card(verdict).decided_by.startswith(f"{about} times as many test images")
 
 
 def test_intervals_name_every_estimate_and_its_range():

@@ -112,13 +112,16 @@ class Card:
         """Say what would decide the claim; empty where it is decided."""
         if self.verdict.verdict not in (UNDECIDED, ABSENT):
             return ""
-        factors = [_factor(e) for *_, e in self.rows if e.verdict == UNDECIDED]
+        undecided = [e for *_, e in self.rows if e.verdict == UNDECIDED]
+        factors = [_factor(e) for e in undecided]
         if _lacking(self.verdict) or not factors:
             return self.claim.decided_by
         if max(factors) > MANY:
             return f"Hardly anything: a difference lies too near the bound. {self.claim.decided_by}"
+        # A corrected chance of error ends at 1, and hides how strict the correction is.
+        about = "At least" if any(e.adjusted == 1 for e in undecided) else "About"
         return (
-            f"About {max(factors)} times as many test images and trainings, if the differences stay as "
+            f"{about} {max(factors)} times as many test images and trainings, if the differences stay as "
             f"they are. {self.claim.decided_by}"
         )
 
