@@ -121,8 +121,8 @@ class Card:
         # A corrected chance of error ends at 1, and hides how strict the correction is.
         about = "At least" if any(e.adjusted == 1 for e in undecided) else "About"
         return (
-            f"{about} {max(factors)} times as many test images and trainings, if the differences stay as "
-            f"they are. {self.claim.decided_by}"
+            f"{about} {max(factors)} times as many test images and trainings, if the differences stay "
+            f"as they are. {self.claim.decided_by}"
         )
 
     @property
