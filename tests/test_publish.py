@@ -98,6 +98,14 @@ def test_a_build_is_copied_and_its_results_stand_in_the_readme(build, readme, tm
     ]  # fmt: skip
 
 
+def test_what_was_left_out_is_named(build, readme, tmp_path):
+    manifest = json.loads((build / "manifest.json").read_text())
+    manifest["runs"]["01_data"]["status"] = "not built"
+    write_manifest(build, runs=manifest["runs"])
+    publish(build, tmp_path / "reports", readme)
+    assert "[page](reports/standard/report.html). Not in it: 01_data.\n" in readme.read_text()
+
+
 def test_publishing_again_changes_nothing(build, readme, tmp_path):
     publish(build, tmp_path / "reports", readme)
     first = readme.read_text()

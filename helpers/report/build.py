@@ -246,7 +246,7 @@ def _finish(
     for run in job.profile.runs:  # beside the selected ones, what else the page may show
         entry = record["runs"][run.slug]
         if entry["status"] == "waiting":
-            entry["status"] = "kept" if job.outdated(run) == [] else "not built"
+            entry["status"] = "kept" if job.outdated(run) == [] else manifest.LEFT_OUT
     if failures and not job.keep_going:
         write()
         stream.write(

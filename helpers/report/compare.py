@@ -20,6 +20,7 @@ from helpers.evaluation.record import Record
 from helpers.evaluation.statistics import independent_difference, paired_difference
 from helpers.files import write_atomically
 from helpers.parameters import ParameterError
+from helpers.report.manifest import LEFT_OUT
 from helpers.report.output import given_folder
 from helpers.report.pairs import (
     Build,
@@ -34,7 +35,7 @@ from helpers.report.pairs import (
 WIDTH = 120
 OF_ACCURACY = ("n", "n_correct", "accuracy", "low", "high")
 NOT_COMPARED = ("seconds",)
-NOT_MADE = ("waiting", "not built")  # a run's status in the manifest
+NOT_MADE = ("waiting", LEFT_OUT)  # a run's status in the manifest
 COLUMNS = (
     "chapter", "dataset", "quantity", "model", "attack", "made_on", "parameters", "differing", "seed_a",
     "seed_b", "value", "unit", "n_a", "a", "low_a", "high_a", "n_b", "b", "low_b", "high_b",

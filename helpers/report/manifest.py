@@ -24,6 +24,7 @@ from helpers.report.stamps import NO_RESULT
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "matplotlib", "adversarial-robustness-toolbox",
             "papermill", "nbconvert")  # fmt: skip
+LEFT_OUT = "not built"  # the status of a run that --only left out
 PROJECT_PACKAGE = "adversarial-examples-report"
 
 

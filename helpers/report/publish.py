@@ -16,7 +16,7 @@ from helpers.findings.headlines import headlines, stories
 from helpers.parameters import ParameterError
 from helpers.profiles import load_profile
 from helpers.report import drawings
-from helpers.report.manifest import run_entry
+from helpers.report.manifest import LEFT_OUT, run_entry
 from helpers.report.output import Output, read_manifest
 from helpers.report.owned import FILE, drawn, record_files
 from helpers.rounding import percent
@@ -33,7 +33,7 @@ def publish(folder: Path, reports: Path | None = None, readme: Path | None = Non
     Parameters
     ----------
     folder
-        A build's folder; every run of its profile must be done.
+        A build's folder; every run of its profile must be done, or left out by ``--only``.
     reports, readme
         Where to (None: the project's own).
 
@@ -53,7 +53,8 @@ def publish(folder: Path, reports: Path | None = None, readme: Path | None = Non
     if manifest is None:
         raise ParameterError(f"--publish {folder}: no build wrote this folder")
     states = {run["name"]: run["status"] for run in manifest["runs"].values()}
-    unfinished = [name for name, state in states.items() if state not in ("done", "reused", "kept")]
+    ready = ("done", "reused", "kept", LEFT_OUT)
+    unfinished = [name for name, state in states.items() if state not in ready]
     if manifest["status"] != "done" or unfinished or not output.page.is_file():
         raise ParameterError(
             f"--publish {folder}: this build is not finished ({manifest['status']}; "
@@ -68,7 +69,7 @@ def publish(folder: Path, reports: Path | None = None, readme: Path | None = Non
         ]
         raise ParameterError(
             f"--publish {folder}: {', '.join(sorted(other))} differ from the profile "
-            f"{manifest['profile']!r}; publish what the profile alone makes, without --only and --set"
+            f"{manifest['profile']!r}; publish what the profile makes, without --set"
         )
     if "modified" in (manifest["revision"] or "modified"):
         raise ParameterError(
@@ -165,6 +166,8 @@ def results(folder: Path) -> tuple[str, str]:
     manifest = read_manifest(Output(folder))
     charts = [(story.heading, story.bars) for story in stories(Evidence(records))]
     place = f"reports/{manifest['profile']}"
+    absent = [run["name"] for run in manifest["runs"].values() if run["status"] == LEFT_OUT]
+    without = f" Not in it: {', '.join(absent)}." if absent else ""
     said = "; ".join(
         f"{heading}: " + ", ".join(f"{name} {percent(r.values['accuracy'])}" for name, r in bars)
         for heading, bars in charts
@@ -172,7 +175,7 @@ def results(folder: Path) -> tuple[str, str]:
     lines = [
         "",
         f"Profile `{manifest['profile']}`, revision {manifest['revision']}, {manifest['started'][:10]}; "
-        f"[page]({place}/report.html).",
+        f"[page]({place}/report.html).{without}",
         "",
         *(
             f"* {getattr(sentence, 'striptags', lambda sentence=sentence: sentence)()}"
