@@ -13,6 +13,7 @@ import hashlib
 import logging
 import os
 import sys
+import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dask
-from distributed import Client, Future, LocalCluster, get_worker, wait
+from distributed import Client, Future, LocalCluster, get_worker
 from distributed.security import Security
 
 from helpers.experiment import costs
@@ -250,11 +251,14 @@ class Engine:
 
     def _wait(self, futures: dict[str, Future], line: PiecesLine) -> dict[str, BaseException]:
         """Wait for all; gives the errors of those that failed, by identity."""
-        left = dict(futures)
+        # Not distributed.wait: each call leaves a waiter behind for every future that is not done.
+        left, news = dict(futures), threading.Event()
+        for future in futures.values():
+            future.add_done_callback(lambda _: news.set())
         try:
             while left:
-                with contextlib.suppress(TimeoutError), self.client.as_current():
-                    wait(list(left.values()), timeout=LOOK, return_when="FIRST_COMPLETED")
+                news.wait(LOOK)
+                news.clear()
                 ended = [identity for identity, future in left.items() if future.done()]
                 for identity in ended:
                     line.done(identity)
