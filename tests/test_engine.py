@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import dask
 import numpy as np
@@ -95,6 +96,19 @@ def test_a_killed_worker_costs_only_what_it_was_making(on_two, tmp_path):
     assert killed
     assert len(one.member(1).history["loss"]) == 30
     assert all(one.store.has(piece) for member in one.members() for piece in member.pieces)
+
+
+@pytest.mark.slow
+def test_looking_often_leaves_nothing_behind(asked, monkeypatch):
+    monkeypatch.setattr(engine, "LOOK", 0.02)
+    futures = {str(k): asked.client.submit(time.sleep, 0.2, pure=False) for k in range(20)}
+    loop, waiting = asked.client.loop.asyncio_loop, []
+    line = SimpleNamespace(
+        done=lambda identity: None, show=lambda *_: waiting.append(len(asyncio.all_tasks(loop)))
+    )
+    assert asked._wait(futures, line) == {}
+    assert len(waiting) > 20
+    assert max(waiting) < 20 + 50  # a waiter for each piece, and what the client does itself
 
 
 @pytest.mark.slow
@@ -253,16 +267,16 @@ def test_a_lost_scheduler_is_named(tmp_path, monkeypatch):
     """What is raised by the client is not always of the same kind."""
     with engine.local(1) as address:
         asked = engine.Engine(address)
-    monkeypatch.setattr(asked.client, "scheduler_info", lambda: {"workers": {}})
     (piece,) = experiment(tmp_path).member(1).pieces
+    future = SimpleNamespace(add_done_callback=lambda told: None, done=lambda: False)
     for error in (concurrent.futures.CancelledError(), asyncio.CancelledError(), OSError()):
 
         def lost(*_, error=error, **__):
             raise error
 
-        monkeypatch.setattr(engine, "wait", lost)
+        monkeypatch.setattr(asked, "_under_way", lost)
         with pytest.raises(trust.EngineError, match=r"is gone.*the same command goes on"):
-            asked._wait({piece.identity: None}, engine.PiecesLine([piece], {piece.identity: 1.0}))
+            asked._wait({piece.identity: future}, engine.PiecesLine([piece], {piece.identity: 1.0}))
 
 
 def test_where_no_scheduler_answers_it_is_said(monkeypatch):

@@ -48,7 +48,7 @@ def bars(named: Sequence[tuple[str, Record]], title: str) -> Markup:
 def picture(charts: Sequence[tuple[str, Sequence[tuple[str, Record]]]]) -> str:
     """Draw charts of bars, each under its heading, as an SVG file of its own."""
     style = "".join(
-        (TEMPLATES / f"{name}.css").read_text("utf-8") for name in ("colours", "drawings")
+        (TEMPLATES / f"{name}.css").read_text(encoding="utf-8") for name in ("colours", "drawings")
     )
     drawn, top = [], EDGE
     for title, named in charts:
