@@ -104,11 +104,17 @@ def test_looking_often_leaves_nothing_behind(asked, monkeypatch):
     futures = {str(k): asked.client.submit(time.sleep, 0.2, pure=False) for k in range(20)}
     loop, waiting = asked.client.loop.asyncio_loop, []
     line = SimpleNamespace(
-        done=lambda identity: None, show=lambda *_: waiting.append(len(asyncio.all_tasks(loop)))
-    )
+        due=True, done=lambda identity: None,
+        show=lambda *_: waiting.append(len(asyncio.all_tasks(loop))),
+    )  # fmt: skip
     assert asked._wait(futures, line) == {}
     assert len(waiting) > 20
     assert max(waiting) < 20 + 50  # a waiter for each piece, and what the client does itself
+    # A worker that dies takes nothing along that was made: nobody holds it.
+    end, keys = time.monotonic() + 10, {future.key for future in futures.values()}
+    while keys & set(asked.client.who_has()) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not keys & set(asked.client.who_has())
 
 
 @pytest.mark.slow

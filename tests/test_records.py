@@ -56,6 +56,14 @@ def test_every_plain_value_comes_back_as_it_was(tmp_path):
     assert (second.values, second.parameters) == ({}, {"other": 1})
 
 
+def test_a_cell_may_be_long(tmp_path):
+    counts = list(range(60_000))  # as the confusions of 250 classes
+    writer = records(tmp_path)
+    writer.add("confusion", values={"counts": counts})
+    writer.write()
+    assert read_records(tmp_path)[0].values["counts"] == counts
+
+
 def test_records_are_found_by_attribute_and_parameter(tmp_path):
     writer = records(tmp_path)
     for epsilon in (0.1, 0.2):

@@ -58,6 +58,18 @@ def test_what_was_made_and_what_was_loaded_is_told(tmp_path):
     assert (first.used[name]["made"], second.used[name]["made"]) == (True, False)
 
 
+def test_what_only_workers_load_counts_too(tmp_path):
+    assert not Store(tmp_path).look_for(piece())
+    Store(tmp_path).model(piece(), make_model([]))
+    counted = Store(tmp_path)
+    assert counted.look_for(piece())
+    assert counted.used[piece().file_name]["made"] is False
+    (tmp_path / f"{piece().file_name}.json").write_text("{")
+    damaged = Store(tmp_path)
+    assert damaged.look_for(piece())  # seen when it is loaded
+    assert damaged.used == {}
+
+
 def test_a_card_says_what_it_is_and_where_when_and_how_long_it_was_made(tmp_path, monkeypatch):
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
     Store(tmp_path).model(piece(seed=4), make_model([]))

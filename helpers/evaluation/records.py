@@ -26,6 +26,8 @@ from helpers.evaluation.record import MODELS, PLACE, Record, told_of
 from helpers.evaluation.statistics import accuracy_values
 from helpers.files import RECORDS, write_atomically
 
+csv.field_size_limit(2**31 - 1)  # the confusions of some hundred classes are one cell
+
 # Where things lie changes no result: these parameters do not tell one set of records from another.
 FOLDERS = ("data_dir", "output_dir", "store_dir")
 

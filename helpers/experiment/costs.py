@@ -117,6 +117,19 @@ def multiplications(network: str) -> float:
     return count(build(architecture, tuple(shape), n_classes, seed=0, **options))
 
 
+@cache
+def _told(path: Path) -> tuple[str, str, float, float] | None:
+    """What a card says of its piece's kind, network, passes and seconds; it never changes."""
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        # Of one thread that waits for a busy machine the processor's seconds say more, too.
+        seconds, of = card["processor_seconds"], card["size"]
+        found = of["kind"], json.dumps(of["network"]), of["passes"], seconds
+        return found if of["passes"] > 0 and seconds >= 0 else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # not a card, or one of another edition: it tells nothing
+
+
 class Costs:
     """Expected seconds of pieces on a worker of one thread.
 
@@ -130,16 +143,12 @@ class Costs:
         self._rates: dict[tuple[str, ...], list[tuple[float, str, float]]] = {}
         self._known: dict[str, float] = {}
         for path in sorted(path for store in stores for path in store.glob("*.json")):
-            try:
-                card = json.loads(path.read_text(encoding="utf-8"))
-                # Of one thread that waits for a busy machine the processor's seconds say more, too.
-                seconds, of = card["processor_seconds"], card["size"]
-                network, passes = json.dumps(of["network"]), of["passes"]
-                for kind in (*_kinds(of["kind"], network), ("", network)):
-                    self._rates.setdefault(kind, []).append((passes, network, seconds / passes))
-                self._known[path.stem] = seconds
-            except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
-                continue  # not a card, or one of another edition: it tells nothing
+            if (told := _told(path)) is None:
+                continue
+            kind, network, passes, seconds = told
+            for like in (*_kinds(kind, network), ("", network)):
+                self._rates.setdefault(like, []).append((passes, network, seconds / passes))
+            self._known[path.stem] = seconds
         self._found: dict[tuple[str, str], tuple[float, float]] = {}
 
     def seconds(self, piece: Piece) -> float:

@@ -252,7 +252,7 @@ class Engine:
     def _wait(self, futures: dict[str, Future], line: PiecesLine) -> dict[str, BaseException]:
         """Wait for all; gives the errors of those that failed, by identity."""
         # Not distributed.wait: each call leaves a waiter behind for every future that is not done.
-        left, news = dict(futures), threading.Event()
+        left, news, failed = dict(futures), threading.Event(), {}
         for future in futures.values():
             future.add_done_callback(lambda _: news.set())
         try:
@@ -262,15 +262,21 @@ class Engine:
                 ended = [identity for identity, future in left.items() if future.done()]
                 for identity in ended:
                     line.done(identity)
-                    if left.pop(identity).status in ("cancelled", "lost"):
+                    future = left.pop(identity)
+                    if future.status in ("cancelled", "lost"):
                         raise asyncio.CancelledError
-                line.show(self._under_way(), len(self.client.scheduler_info()["workers"]))
+                    if future.status == "error":
+                        failed[identity] = future.exception()
+                    else:  # held, it would be asked for again when the worker that made it is gone
+                        future.release()
+                if line.due:
+                    line.show(self._under_way(), len(self.client.scheduler_info()["workers"]))
         except (*CANCELLED, OSError, RuntimeError) as error:
             raise EngineError(
                 f"the scheduler at {self.address} is gone ({type(error).__name__}); all that was "
                 "finished is in the store: start it again, and the same command goes on"
             ) from None
-        return {k: future.exception() for k, future in futures.items() if future.status == "error"}
+        return failed
 
     def _under_way(self) -> dict[str, str]:
         """Names of the files that are being made, by the worker that makes them."""

@@ -39,9 +39,12 @@ def perform(piece: Piece, digest: str) -> None:
         values["allow_expensive"] = True  # whoever asks has been asked
     p = validate(request.chapter, values)
     begun = _begun(str(p.store_path), digest, json.dumps(piece.size["network"][:2]))
-    experiment = Experiment(p, begun[0].data if begun else shared(p.store_path, digest))
     if begun:
+        experiment = Experiment(p, begun[0].data, begun[0].store)
         experiment.share_models(begun[0])
     else:
+        experiment = Experiment(p, shared(p.store_path, digest))
         begun.append(experiment)
-    experiment.content(piece)
+    if not experiment.store.has(piece):
+        experiment.content(piece)
+    experiment.store.used.clear()  # whoever asks reads the cards

@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TextIO
 
-from helpers.experiment.pieces import Piece, in_order
+from helpers.experiment.pieces import Piece
 from helpers.experiment.trust import Trouble
 
 BETWEEN = 1.0  # seconds between two looks at it
 BETWEEN_LINES = 60.0  # where each look is a line of its own, as in a log
+MOST = 20  # pieces whose failure is told in full
 
 
 class PiecesLine:
@@ -42,11 +43,15 @@ class PiecesLine:
         """A piece is made, or has failed."""
         self.seconds.pop(identity, None)
 
+    @property
+    def due(self) -> bool:
+        """Whether it is time for another look."""
+        between = BETWEEN if self.goes_back else BETWEEN_LINES
+        return time.monotonic() - self.shown >= between
+
     def show(self, under_way: Mapping[str, str], workers: int) -> None:
         """Write the line, given the file that each busy worker makes and the number of workers."""
         now, told = time.monotonic(), []
-        if now - self.shown < (BETWEEN if self.goes_back else BETWEEN_LINES):
-            return
         self.shown = now
         self.since = {pair: self.since.get(pair, now) for pair in under_way.items()}
         for (worker, file), since in self.since.items():
@@ -74,18 +79,23 @@ class PiecesLine:
 
 def failures(failed: Mapping[str, BaseException], wanted: Iterable[Piece]) -> str:
     """Say which pieces failed by themselves, why, and which only waited for them."""
-    lines = []
+    lines, causes = [], {}
+    waited: dict[
+        str, list[str]
+    ] = {}  # names of what waited, by the identity of what failed by itself
     broken = [piece for piece in wanted if piece.identity in failed]
+    for piece in broken:  # what each needs stands before it
+        found = [causes[needed.identity] for needed in piece.needs if needed.identity in causes]
+        causes[piece.identity] = set().union(*found) or {piece.identity}
+        for cause in causes[piece.identity] - {piece.identity}:
+            waited[cause].append(piece.name)
+        waited.setdefault(piece.identity, [])
     for piece in broken:
-        if any(needed.identity in failed for needed in piece.needs):
+        if piece.identity not in causes[piece.identity]:
             continue
-        waited = [
-            other.name
-            for other in broken
-            if any(needed.identity == piece.identity for needed in in_order(other.needs))
-        ]
-        error = failed[piece.identity]
+        error, names = failed[piece.identity], waited[piece.identity]
         told = str(error) if isinstance(error, Trouble) else f"{type(error).__name__}: {error}"
-        after = f"; {len(waited)} waited for it: {', '.join(waited)}" if waited else ""
+        after = f"; {len(names)} waited for it: {', '.join(names)}" if names else ""
         lines.append(f"{piece.name} could not be made: {told}{after}")
-    return "\n".join(lines)
+    more = [f"... and {len(lines) - MOST} more"] if len(lines) > MOST else []
+    return "\n".join(lines[:MOST] + more)

@@ -12,7 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,14 @@ class Store:
         """Tell whether a piece is there; whether it is whole is seen when it is loaded."""
         path = self.root / piece.file_name
         return path.is_file() and card_file(path).is_file()
+
+    def look_for(self, piece: Piece) -> bool:
+        """Tell whether a piece is there, and count it among those that were used."""
+        there = self.has(piece)
+        if there and piece.file_name not in self.used:
+            with suppress(OSError, ValueError, TypeError):  # damaged: seen when it is loaded
+                self.used[piece.file_name] = self.card(piece) | {"made": False}
+        return there
 
     def model(
         self, piece: Piece, make: Callable[[Path], tuple[keras.Model, Mapping[str, Any]]]

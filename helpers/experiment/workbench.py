@@ -21,7 +21,7 @@ from helpers.parameters import Parameters
 TRAINING = (
     "epochs", "batch_size", "learning_rate", "patience", "validation_fraction", "augment", "decay",
 )  # fmt: skip
-MODELS_KEPT = 8  # in the memory of a worker
+WEIGHTS_KEPT = 60_000_000  # of the models in the memory of a worker
 
 
 class Workbench:
@@ -33,11 +33,15 @@ class Workbench:
         A chapter's validated parameters (:mod:`helpers.parameters`).
     data
         The data set that they name, if it has been loaded elsewhere.
+    store
+        The store that they name, if it has been looked through elsewhere.
     """
 
-    def __init__(self, parameters: Parameters, data: Dataset | None = None):
+    def __init__(
+        self, parameters: Parameters, data: Dataset | None = None, store: Store | None = None
+    ):
         self.p = self._given = parameters
-        self.store = Store(parameters.store_path)
+        self.store = store or Store(parameters.store_path)
         self.data, self.own = setting_up.load(parameters, data)
         self.architecture, self.options = "", {}
         if not self.own:
@@ -64,10 +68,12 @@ class Workbench:
 
     def share_models(self, other: Self) -> None:
         """Use the models in memory and the compiled calls of another experiment on the same network."""
-        self.workshop, self._first = other.workshop, other._first
-        if len(other._models) > MODELS_KEPT:
-            other._models.clear()
-        self._models = other._models
+        self.workshop, self._first, self._models = other.workshop, other._first, other._models
+        if self._models:
+            model, _ = next(iter(self._models.values()))
+            most = max(WEIGHTS_KEPT // model.count_params(), 1)
+            for identity in list(self._models)[:-most]:  # the oldest
+                del self._models[identity]
 
     def make(self, *wanted: Subject | Images | tuple[Subject, Images] | Piece | Iterable) -> None:
         """Make what is missing of models, images or pieces, with all that they need.
@@ -77,7 +83,7 @@ class Workbench:
         side by side; else they are made here, one after the other.
         """
         pieces = in_order(pieces_of(wanted, self._logits))
-        missing = [piece for piece in pieces if not self.store.has(piece)]
+        missing = [piece for piece in pieces if not self.store.look_for(piece)]
         if missing and os.environ.get(SCHEDULER):
             from helpers.experiment.engine import make  # Dask takes a second
 
