@@ -79,10 +79,9 @@ class PiecesLine:
 
 def failures(failed: Mapping[str, BaseException], wanted: Iterable[Piece]) -> str:
     """Say which pieces failed by themselves, why, and which only waited for them."""
-    lines, causes = [], {}
-    waited: dict[
-        str, list[str]
-    ] = {}  # names of what waited, by the identity of what failed by itself
+    lines = []
+    causes: dict[str, set[str]] = {}  # of each, what failed by itself
+    waited: dict[str, list[str]] = {}  # for each of those, names of what needed it
     broken = [piece for piece in wanted if piece.identity in failed]
     for piece in broken:  # what each needs stands before it
         found = [causes[needed.identity] for needed in piece.needs if needed.identity in causes]
