@@ -68,10 +68,13 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
 @contextlib.contextmanager
 def local(workers: int) -> Iterator[str]:
     """Start so many processes on this machine, one thread each; gives the scheduler's address."""
-    # A worker holds no more than it works on, so that the longest is next wherever one is free.
+    # A worker holds no more than it works on, so that the longest is next wherever one is free; and
+    # one that was silent for long is not given up: the machine may have slept.
     with (
         environment(ONE_THREAD | {QUIET: "1"}),
-        dask.config.set({"distributed.scheduler.worker-saturation": 1.0}),
+        dask.config.set({
+            "distributed.scheduler.worker-saturation": 1.0, "distributed.scheduler.worker-ttl": None,
+        }),
         LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1",
             dashboard_address=None, memory_limit=0, silence_logs=logging.CRITICAL,
