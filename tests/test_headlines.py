@@ -1,6 +1,6 @@
-from made_up_run import ORIGINAL, accuracy, bagging, ladder, retraining
+from made_up_run import ORIGINAL, accuracy, bagging, ensemble, ladder, retrained, retraining
 
-from helpers.evaluation.record import Record
+from helpers.evaluation.record import FLOOR, Record
 from helpers.findings.claims import judge_all, read_claims
 from helpers.findings.evidence import Evidence
 from helpers.findings.headlines import headlines, stand_ins, stories, title
@@ -23,7 +23,7 @@ def test_headlines_quote_the_records():
     ensemble = said(records, "ensemble of 10")
     assert ensemble.startswith("MNIST, BIM with ε = 0.1")
     assert all(share in ensemble for share in ("40.0 %", "60.0 %", "30.0 %"))
-    assert "by the worst way" not in ensemble
+    assert "by the worst of" not in ensemble
     retrained = said(records, "Retraining on BIM")
     assert "70.0 % on MNIST" in retrained
     assert "+5.0 [" in retrained
@@ -41,7 +41,21 @@ def test_the_better_way_of_retraining_is_told():
 
 def test_the_worst_rung_of_the_ladder_is_told():
     records = bagging() + ladder(share=0.25)
-    assert "25.0 % by the worst way to attack it so" in said(records, "ensemble of 10")
+    assert "25.0 % by the worst of several ways" in said(records, "ensemble of 10")
+
+
+def test_floors_are_told_beside_that_of_the_original_model():
+    floor = {"made_on": ORIGINAL, "rung": FLOOR, "epsilon": 0.1}
+    floors = [
+        accuracy("07_attacks_on_defences", "mnist", model, "strongest", share, 50, **floor)
+        for model, share in ((ensemble(10), 0.2), (ORIGINAL, 0.1), (retrained("bim"), 0.3))
+    ]
+    records = [*bagging(), *retraining(), BIM, *floors]
+    assert (
+        "(20.0 % of 50 images under everything that was tried, without a defence 10.0 %)"
+        in said(records, "ensemble of 10")
+    )  # fmt: skip
+    assert "(30.0 % of 50 images under everything" in said(records, "Retraining on BIM")
 
 
 def test_warnings_are_counted():
@@ -73,3 +87,6 @@ def test_nothing_measured_says_only_that():
 def test_stand_ins_are_named_with_what_they_stand_for():
     assert "digits for MNIST" in stand_ins([Record("c", "digits", "accuracy")])
     assert stand_ins([Record("c", "mnist", "accuracy")]) == ""
+    of_claims = said([Record("c", "digits", "accuracy")], "claims")
+    assert of_claims.startswith("On these stand-ins, of the report's")
+    assert said([Record("c", "mnist", "accuracy")], "claims").startswith("Of the report's")

@@ -241,7 +241,7 @@ def composite(several: Sequence[Estimate]) -> Estimate:
     shown = max(several, key=lambda e: (e.inside, -e.outside))
     outside = min(1.0, len(several) * min(e.outside for e in several))
     return replace(
-        shown, label=f"{shown.label} (of {len(several)}, the least so)",
+        shown, label=f"{shown.label} (the weakest of {len(several)})",
         inside=max(e.inside for e in several), outside=outside, parts=(), terms={}, rows=tuple(several),
         n_images=min(e.n_images for e in several),
         n_trainings=min(e.n_trainings for e in several),

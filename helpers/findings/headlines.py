@@ -38,7 +38,8 @@ class Story:
     cost
         What the retraining changes on clean images.
     floors
-        The ensemble and the retrained model where everything that was tried counts, on fewer images.
+        The ensemble, the retrained and the original model where everything that was tried counts, on
+        fewer images.
     """
 
     dataset: str
@@ -49,7 +50,7 @@ class Story:
     retrained: Record | None
     worst: Record | None
     cost: Difference | None
-    floors: tuple[Record | None, Record | None] = (None, None)
+    floors: tuple[Record | None, ...] = (None, None, None)
 
     @property
     def title(self) -> str:
@@ -76,7 +77,7 @@ class Story:
 
     @cached_property
     def retraining_keeps_more(self) -> bool:
-        pairs = [(self.attacked, self.retrained), self.floors]
+        pairs = [(self.attacked, self.retrained), self.floors[:2]]
         known = [(ensemble, model) for ensemble, model in pairs if ensemble and model]
         return self.retrained is not None and all(gap(model, e).low > 0 for e, model in known)
 
@@ -129,7 +130,7 @@ def _story(evidence: Evidence, dataset: str, size: int) -> Story | None:
     worst = evidence.accuracy(dataset, ensemble, ATTACK, rung=WORST_RUNG, epsilon=epsilon)
     floors = tuple(
         of and evidence.accuracy(dataset, of, "strongest", rung=FLOOR, epsilon=epsilon)
-        for of in (ensemble, retrained and retrained.model)
+        for of in (ensemble, retrained and retrained.model, ORIGINAL)
     )
     return Story(dataset, size, both[1], both[0], own[0], retrained, worst, cost, floors)
 
@@ -162,12 +163,15 @@ def headlines(records: Sequence[Record], verdicts: Sequence[Verdict]) -> list[st
     said = [_ensemble(story) for story in told]
     if retrained := [_retraining(story) for story in told if story.retrained is not None]:
         said.append(f"Retraining on {LABEL} images, attacked itself: {'; '.join(retrained)}.")
-    return [*said, _verdicts(verdicts), " ".join(_limits(evidence, told))]
+    where = "On these stand-ins, of" if stand_ins(records) else "Of"
+    return [*said, f"{where} {_verdicts(verdicts)}", " ".join(_limits(evidence, told))]
 
 
 def _ensemble(story: Story) -> str:
-    more = [f"{_share(story.worst)} by the worst way to attack it so"] if story.worst else []
-    ways = _in_brackets(*more, _tried(story.floors[0]))
+    more = [f"{_share(story.worst)} by the worst of several ways"] if story.worst else []
+    floor, undefended = story.floors[0], story.floors[2]
+    beside = f", without a defence {_share(undefended)}" if floor and undefended else ""
+    ways = _in_brackets(*more, _tried(floor) + beside)
     return (
         f"{story.heading}: without a defence "
         f"{_share(story.undefended)} of the images are still classified correctly. "
@@ -183,7 +187,9 @@ def _retraining(story: Story) -> str:
 
 
 def _tried(floor: Record | None) -> str:
-    return f"{_share(floor)} under everything that was tried" if floor else ""
+    if not floor:
+        return ""
+    return f"{_share(floor)} of {floor.values['n']:,} images under everything that was tried"
 
 
 def _in_brackets(*parts: str) -> str:
@@ -205,7 +211,7 @@ def _verdicts(verdicts: Sequence[Verdict]) -> str:
     }
     counts = {name: sum(v.verdict == name for v in verdicts) for name in words}
     told = ", ".join(f"{n} {words[name][n > 1]}" for name, n in counts.items() if n)
-    return f"Of the report's {len(verdicts)} claims, {told}."
+    return f"the report's {len(verdicts)} claims, {told}."
 
 
 def _limits(evidence: Evidence, told: Sequence[Story]) -> Iterator[str]:
