@@ -156,6 +156,7 @@ class Engine:
 
     def __init__(self, address: str):
         self.address = address_of(address)
+        self._first: dict[str, float] = {}  # how early each task is to be made
         _check_certificates(self.address)
         try:
             self.client = Client(self.address, timeout=PATIENCE, set_as_default=False)
@@ -246,6 +247,7 @@ class Engine:
         for piece in wanted:
             needed = [futures[n.identity] for n in piece.needs if n.identity in futures]
             key = _key(piece, store, attempt)
+            self._first[key] = first[piece.identity]
             futures[piece.identity] = self.client.submit(
                 _perform, piece, digests[piece.identity], expected, *needed, key=key, pure=False,
                 priority=first[piece.identity], workers=workers,
@@ -283,11 +285,12 @@ class Engine:
 
     def _under_way(self) -> dict[str, str]:
         """Names of the files that are being made, by the worker that makes them."""
-        return {
-            worker: str(keys[0]).removeprefix(TASK).rpartition("-")[0]
+        at = {  # what else waits on a worker comes after it
+            worker: max(map(str, keys), key=lambda key: self._first.get(key, 0.0))
             for worker, keys in self.client.processing().items()
             if keys
         }
+        return {worker: key.removeprefix(TASK).rpartition("-")[0] for worker, key in at.items()}
 
     def peak_memory(self) -> list[dict[str, Any]]:
         """Each ``worker`` and its ``peak_memory_mib``; nothing of a cluster that is gone."""
