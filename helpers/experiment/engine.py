@@ -240,7 +240,7 @@ class Engine:
             raise PieceError(failures(failed, wanted))
 
     def _submit(self, wanted, digests, store, first, attempt, troubled) -> dict[str, Future]:
-        expected, futures = fingerprint(), {}
+        expected, futures, self._first = fingerprint(), {}, {}
         workers = None
         if troubled:
             workers = sorted(set(self.client.scheduler_info()["workers"]) - troubled)

@@ -81,18 +81,15 @@ def failures(failed: Mapping[str, BaseException], wanted: Iterable[Piece]) -> st
     """Say which pieces failed by themselves, why, and which only waited for them."""
     lines = []
     causes: dict[str, set[str]] = {}  # of each, what failed by itself
-    waited: dict[str, list[str]] = {}  # for each of those, names of what needed it
+    waited: dict[str, list[Piece]] = {}  # each of those, and behind it what needed it
     broken = [piece for piece in wanted if piece.identity in failed]
     for piece in broken:  # what each needs stands before it
         found = [causes[needed.identity] for needed in piece.needs if needed.identity in causes]
         causes[piece.identity] = set().union(*found) or {piece.identity}
-        for cause in causes[piece.identity] - {piece.identity}:
-            waited[cause].append(piece.name)
-        waited.setdefault(piece.identity, [])
-    for piece in broken:
-        if piece.identity not in causes[piece.identity]:
-            continue
-        error, names = failed[piece.identity], waited[piece.identity]
+        for cause in causes[piece.identity]:
+            waited.setdefault(cause, []).append(piece)
+    for piece, *others in waited.values():
+        error, names = failed[piece.identity], [other.name for other in others]
         told = str(error) if isinstance(error, Trouble) else f"{type(error).__name__}: {error}"
         after = f"; {len(names)} waited for it: {', '.join(names)}" if names else ""
         lines.append(f"{piece.name} could not be made: {told}{after}")

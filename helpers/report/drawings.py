@@ -23,13 +23,18 @@ WIDE, EDGE, HEAD = 640, 16, 30  # of a file of drawings: its width, its margin, 
 NEAR = 12.0  # of the drawing's width: numbers of two bounds would touch
 
 
+def in_words(named: Sequence[tuple[str, Record]], title: str) -> str:
+    """Say what a drawing of bars shows."""
+    said = "; ".join(f"{name} {percent(record.values['accuracy'])}" for name, record in named)
+    return f"{title}: {said}"
+
+
 def bars(named: Sequence[tuple[str, Record]], title: str) -> Markup:
     """Draw accuracies with their intervals, a bar each."""
-    said, drawn = [], []
+    drawn = []
     for k, (name, record) in enumerate(named):
         share, low, high = (record.values[key] for key in ("accuracy", "low", "high"))
         top = k * ROW + 20
-        said.append(f"{name} {percent(share)}")
         drawn.append(
             Markup(
                 '<text x="0" y="{}">{}</text>'
@@ -41,8 +46,7 @@ def bars(named: Sequence[tuple[str, Record]], title: str) -> Markup:
                 top + BAR / 2, FULL * high, top + 13, percent(share),
             )
         )  # fmt: skip
-    label = f"{title}: {'; '.join(said)}"
-    return _svg(label, len(named) * ROW, Markup().join(drawn), "bars")
+    return _svg(in_words(named, title), len(named) * ROW, Markup().join(drawn), "bars")
 
 
 def picture(charts: Sequence[tuple[str, Sequence[tuple[str, Record]]]]) -> str:

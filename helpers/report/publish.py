@@ -19,7 +19,6 @@ from helpers.report import drawings
 from helpers.report.manifest import LEFT_OUT, run_entry
 from helpers.report.output import Output, read_manifest
 from helpers.report.owned import FILE, drawn, record_files
-from helpers.rounding import percent
 
 MOST_BYTES = 30_000_000
 BEGIN, END = "<!-- results: written by build_report.sh --publish -->", "<!-- end of results -->"
@@ -168,10 +167,7 @@ def results(folder: Path) -> tuple[str, str]:
     place = f"reports/{manifest['profile']}"
     absent = [run["name"] for run in manifest["runs"].values() if run["status"] == LEFT_OUT]
     without = f" Not in it: {', '.join(absent)}." if absent else ""
-    said = "; ".join(
-        f"{heading}: " + ", ".join(f"{name} {percent(r.values['accuracy'])}" for name, r in bars)
-        for heading, bars in charts
-    )
+    said = ". ".join(drawings.in_words(bars, heading) for heading, bars in charts)
     lines = [
         "",
         f"Profile `{manifest['profile']}`, revision {manifest['revision']}, {manifest['started'][:10]}; "
